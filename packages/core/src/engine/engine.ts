@@ -1,0 +1,191 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Report } from '../base/events.ts';
+import type { Image } from '../oci/image.ts';
+import type { LayerId, StepRecord } from '../store/layer-store.ts';
+import type { StepKey } from '../oci/step-key.ts';
+
+/** One thing that was tried, for `doctor`: what it found, and what to do when it is not good. */
+export interface Probe {
+  readonly name: string;
+  readonly ok: boolean;
+  /** `false`: the engine works without it, with less. */
+  readonly required: boolean;
+  readonly answer: string;
+  readonly fix?: string;
+}
+
+/** What an engine can do here, found by trying. */
+export interface Features {
+  readonly works: boolean;
+  readonly probes: readonly Probe[];
+}
+
+/** Runs containers: every engine. */
+export interface Runner {
+  /** Names the engine in messages, environment ids and records: `embedded`. */
+  readonly name: string;
+  probe(): Promise<Features>;
+  /** Makes the container; nothing of it runs yet. Idempotent by `spec.id`: an unfinished one of that id is replaced. */
+  create(spec: ContainerSpec): Promise<Container>;
+  list(labels: Readonly<Record<string, string>>): Promise<readonly Container[]>;
+  /** Removes what crashed commands left: containers, mounts, network namespaces, drafts whose owner is gone. */
+  reap(report: Report): Promise<void>;
+}
+
+/** Turns images plus steps into images. */
+export interface Builder {
+  lookup(key: StepKey): Promise<StepRecord | undefined>;
+  records(): Promise<readonly StepRecord[]>;
+  /** Opens a build: one network namespace for all its steps, made when the first step needs it. */
+  begin(options: BuildOptions): Promise<Build>;
+}
+
+export interface BuildOptions {
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  /** PEM bundle mounted read-only at /run/devenv/ca.pem in every step, when given. */
+  readonly certificates: string | undefined;
+}
+
+export interface Build extends AsyncDisposable {
+  /** Waits until no other process makes this key; held until disposed. Calls `onWait` once when it has to wait. */
+  claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable>;
+  /** Unpacks an image's layers, each once. Returns the topmost; undefined for an image without layers. */
+  load(image: Image, task: string): Promise<LayerId | undefined>;
+  /** Unpacks one tar stream (uncompressed, trusted source) as a layer on nothing. */
+  unpack(tar: Readable): Promise<LayerId>;
+  /** A writable copy of what `parent` describes. Disposed before commit: nothing remains. */
+  workbench(parent: LayerId | undefined): Promise<Workbench>;
+  record(record: StepRecord): Promise<void>;
+}
+
+export interface Workbench extends AsyncDisposable {
+  /**
+   * Puts a host file or symlink at a path of the tree, making parents (0755, root) that are missing. The path is resolved
+   * inside the tree: no link leads out of it. `temporary`: removed at commit when the step left it unchanged.
+   */
+  put(entry: PutEntry): Promise<void>;
+  /** Runs one process in a container on the tree and waits. Returns its exit code. Several runs may follow each other. */
+  run(process: StepProcess): Promise<{ readonly exitCode: number; readonly oomKilled: boolean }>;
+  commit(): Promise<LayerId>;
+}
+
+export interface PutEntry {
+  readonly path: string;
+  readonly content: { readonly type: 'file'; readonly source: string; readonly sha256: string } | { readonly type: 'symlink'; readonly target: string } | { readonly type: 'directory' };
+  /** Permission bits; ignored for symlinks. */
+  readonly mode: number;
+  /** Name or id of the owner in the image's own /etc/passwd; default root. */
+  readonly owner?: string;
+  readonly temporary: boolean;
+}
+
+export interface StepProcess {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: string;
+  /** Created (owned by `user`) when missing. */
+  readonly workdir: string;
+  readonly network: boolean;
+  /** Host directories kept between builds, by target path; never in the layer. */
+  readonly caches: readonly { readonly source: string; readonly target: string }[];
+  /** Files of a tmpfs at /run/secrets, readable by `user` only. */
+  readonly secrets: readonly { readonly name: string; readonly value: string }[];
+  readonly onOutput: (chunk: Buffer) => void;
+  readonly signal: AbortSignal;
+}
+
+export type Mount =
+  /** `ownedBy`: files of the host owner of `source` appear as this user's inside, and the other way round. */
+  | { readonly type: 'bind'; readonly source: string; readonly target: string; readonly readonly: boolean; readonly ownedBy?: string }
+  /** A named directory of the engine that outlives the container; starts as a copy of what the image has at `target`. */
+  | { readonly type: 'volume'; readonly name: string; readonly target: string; readonly readonly: boolean }
+  | { readonly type: 'tmpfs'; readonly target: string; readonly size?: number }
+  /** A directory of the image, `source`, shown at `target` copy-on-write, private to this container. */
+  | { readonly type: 'output'; readonly source: string; readonly target: string };
+
+export interface PortMapping {
+  readonly hostAddress: string;
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+/** Bytes, CPUs (1.5 = one and a half), processes. Undefined: no limit. */
+export interface Limits {
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly pids?: number;
+  /** Size of /dev/shm; default 64 MiB. */
+  readonly shm?: number;
+}
+
+export interface Security {
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  /** `default`, `unconfined`, or the absolute path of a profile in Docker's format. */
+  readonly seccomp: string;
+  readonly noNewPrivileges: boolean;
+  readonly readonlyRoot: boolean;
+  readonly privileged: boolean;
+}
+
+/** Everything an engine needs to make a container: plain data, compared to find out whether one is out of date. */
+export interface ContainerSpec {
+  /** Lower-case letters, digits and `-`; unique per engine. */
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly layer: LayerId | undefined;
+  readonly hostname: string;
+  /** The command that an init runs as its child; empty: the container idles until stopped. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Name or uid, with an optional `:group`, looked up in the image's /etc/passwd and /etc/group. */
+  readonly user: string;
+  readonly workdir: string;
+  readonly mounts: readonly Mount[];
+  readonly network: 'private' | 'none';
+  readonly ports: readonly PortMapping[];
+  readonly limits: Limits;
+  readonly security: Security;
+  /** PEM bundle shown at /run/devenv/ca.pem. */
+  readonly certificates: string | undefined;
+}
+
+export type ContainerState = 'created' | 'running' | 'exited' | 'gone';
+
+export interface Container {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  inspect(): Promise<{ readonly state: ContainerState; readonly exitCode?: number; readonly oomKilled?: boolean; readonly startedAt?: Date }>;
+  /** These are idempotent: they name the state to reach. */
+  start(): Promise<void>;
+  stop(options?: { readonly graceSeconds?: number }): Promise<void>;
+  remove(): Promise<void>;
+  exec(command: readonly string[], options: ExecOptions): Promise<Process>;
+}
+
+export interface ExecOptions {
+  /** Added to the container's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly user?: string;
+  readonly workdir?: string;
+  /** A terminal inside, connected to ours; needs `stdio: 'inherit'` on a terminal. */
+  readonly terminal?: boolean;
+  /** `inherit`: our own descriptors, bytes untouched. */
+  readonly stdio: 'inherit' | 'pipe';
+}
+
+export interface Process {
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  kill(signal: NodeJS.Signals): void;
+  /** 128+n when a signal ended it. */
+  readonly exit: Promise<{ readonly exitCode: number; readonly oomKilled: boolean }>;
+}
+
+export interface Engine extends Runner {
+  /** Absent where an engine can run images but not build them. */
+  readonly builder: Builder;
+}

@@ -1,0 +1,6 @@
+/** The public API of devenv's runtime. Everything else in this package is private to it. */
+export { UserError, type ErrorCode, type Problem } from './base/errors.ts';
+export type { Event, Report } from './base/events.ts';
+export type { Plan, PlannedBase, PlannedStep } from './plan/plan.ts';
+export type { Probe } from './engine/engine.ts';
+export * from './api.ts';

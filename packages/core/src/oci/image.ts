@@ -1,0 +1,39 @@
+import type { Readable } from 'node:stream';
+import type { Digest } from './digest.ts';
+import type { Platform } from './platform.ts';
+
+/** The execution parameters of an image (image-spec, config.md), in our own names. Env keeps its order. */
+export interface ImageConfig {
+  readonly env: Readonly<Record<string, string>>;
+  /** As the image says it: name, uid, or either with `:group`; empty means root. */
+  readonly user: string;
+  readonly workdir: string;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly exposedPorts: readonly string[];
+  readonly volumes: readonly string[];
+  readonly stopSignal?: string;
+}
+
+/** An immutable file-system change set, wherever its bytes are: registry, store or archive. */
+export interface Layer {
+  /** sha256 of the uncompressed tar. */
+  readonly diffId: Digest;
+  /** Bytes that travel, when known: for progress only. */
+  readonly size?: number;
+  /**
+   * The uncompressed tar. Bytes are verified against the descriptor's digest and size and against the diffId while they
+   * stream; a mismatch errors the stream. `onBytes` hears of the (compressed) bytes as they arrive.
+   */
+  open(options?: { readonly signal?: AbortSignal; readonly onBytes?: (count: number) => void }): Promise<Readable>;
+}
+
+/** An immutable image for one platform. */
+export interface Image {
+  /** Digest of the config document: the image's identity however its layers are compressed. */
+  readonly id: Digest;
+  readonly platform: Platform;
+  readonly config: ImageConfig;
+  readonly layers: readonly Layer[];
+}

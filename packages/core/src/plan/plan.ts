@@ -1,0 +1,53 @@
+import type { Base, Step } from '../config/config.ts';
+import type { ImageConfig } from '../oci/image.ts';
+import type { KeyParts, StepKey } from '../oci/step-key.ts';
+
+/** Everything that will happen, as data: what `devenv plan --json` prints and `build` carries out. */
+export interface Plan {
+  readonly schema: 1;
+  readonly platform: string;
+  readonly base: PlannedBase;
+  readonly steps: readonly PlannedStep[];
+  /** The image's execution parameters after the last step. */
+  readonly image: ImageConfig;
+  /** The name of the environment's user, root when neither the file nor the image names one. */
+  readonly user: string;
+}
+
+export interface PlannedBase {
+  readonly definition: Base;
+  /** For people: `debian bookworm`, `docker.io/library/node:24`. */
+  readonly title: string;
+  readonly key: StepKey;
+  readonly parts: KeyParts;
+  readonly state: 'cached' | 'runs';
+  readonly seconds: number | undefined;
+}
+
+export interface PlannedStep {
+  /** Position from 1, as in the file; a step that devenv adds itself (making the user) has none. */
+  readonly number: number | undefined;
+  readonly name: string;
+  readonly definition: Step | UserStep;
+  readonly key: StepKey;
+  readonly parts: KeyParts;
+  /** `config`: it changes only the image's parameters, no layer is made. */
+  readonly state: 'cached' | 'runs' | 'config';
+  /** How long it took when it ran last (this key, else the nearest earlier one); undefined: never seen. */
+  readonly seconds: number | undefined;
+  /** Environment, user and directory of the process, for steps that run one. */
+  readonly process: StepEnvironment | undefined;
+}
+
+export interface StepEnvironment {
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: string;
+  readonly workdir: string;
+}
+
+/** Makes the environment's user when the image lacks it. */
+export interface UserStep {
+  readonly kind: 'user';
+  readonly name: string;
+  readonly user: string;
+}
