@@ -1,0 +1,155 @@
+/**
+ * The Linux system calls that Node lacks. Loaded on first use: koffi costs some milliseconds that a warm command does not
+ * need to pay. Every function throws a `SystemCallError` with errno's name, as node:fs does.
+ *
+ * Namespaces belong to threads: `enterMountNamespace` moves the main thread only, so below it use synchronous node:fs calls
+ * and child processes (both run on the main thread's namespace), never node:fs/promises, which runs on the thread pool.
+ */
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import process from 'node:process';
+
+type Native = (...values: unknown[]) => number;
+
+const require = createRequire(import.meta.url);
+
+interface Library {
+  readonly call: (name: string, ...values: unknown[]) => number;
+}
+
+let library: Library | undefined;
+
+function libc(): Library {
+  if (library) return library;
+  const koffi = require('koffi') as typeof import('koffi');
+  const handle = koffi.load(null);
+  const functions: Record<string, Native> = {};
+  for (const [name, prototype] of Object.entries(prototypes)) functions[name] = handle.func(prototype) as Native;
+  library = {
+    call(name, ...values) {
+      const result = functions[name]!(...values);
+      if (result < 0) throw new SystemCallError(name, koffi.errno(), values);
+      return result;
+    },
+  };
+  return library;
+}
+
+const prototypes = {
+  mount: 'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+  umount2: 'int umount2(const char *target, int flags)',
+  unshare: 'int unshare(int flags)',
+  flock: 'int flock(int fd, int operation)',
+  syncfs: 'int syncfs(int fd)',
+  mknod: 'int mknod(const char *path, unsigned int mode, unsigned long device)',
+  lsetxattr: 'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
+  lgetxattr: 'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
+  llistxattr: 'long llistxattr(const char *path, _Out_ void *list, size_t size)',
+  lremovexattr: 'int lremovexattr(const char *path, const char *name)',
+};
+
+/** A system call that failed; `code` is errno's name (`EPERM`). */
+export class SystemCallError extends Error {
+  readonly code: string;
+  readonly errno: number;
+
+  constructor(call: string, errno: number, values: readonly unknown[]) {
+    const code = Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+    super(`${call}(${values.filter((value) => typeof value !== 'object').join(', ')}): ${code}`);
+    this.name = 'SystemCallError';
+    this.code = code;
+    this.errno = errno;
+  }
+}
+
+/** mount(2) flags that are used here (linux/mount.h). */
+export const mountFlags = {
+  readonly: 0x1,
+  nosuid: 0x2,
+  nodev: 0x4,
+  noexec: 0x8,
+  remount: 0x20,
+  bind: 0x1000,
+  recursive: 0x4000,
+  private: 0x40000,
+  slave: 0x80000,
+} as const;
+
+export function mount(source: string, target: string, type: string | null, flags: number, data: string | null): void {
+  libc().call('mount', source, target, type, flags, data);
+}
+
+/** umount2(2); `detach`: at once, the rest when nobody uses it any more (MNT_DETACH). */
+export function unmount(target: string, options: { readonly detach?: boolean } = {}): void {
+  libc().call('umount2', target, options.detach ? 2 : 0);
+}
+
+let inOwnMountNamespace = false;
+
+/**
+ * Gives this process' main thread, and every child it spawns from now on, a mount namespace of its own. What the host
+ * mounts later still arrives; what is mounted here is seen by nobody else and ends with the last process in it. Idempotent.
+ */
+export function enterMountNamespace(): void {
+  if (inOwnMountNamespace) return;
+  const newMountNamespace = 0x20000; // CLONE_NEWNS
+  libc().call('unshare', newMountNamespace);
+  mount('none', '/', null, mountFlags.recursive | mountFlags.slave, null);
+  inOwnMountNamespace = true;
+}
+
+/** flock(2) without waiting. Returns false when somebody else has it. The lock ends with the descriptor. */
+export function tryLock(descriptor: number, mode: 'shared' | 'exclusive'): boolean {
+  const noWait = 4;
+  try {
+    libc().call('flock', descriptor, (mode === 'shared' ? 1 : 2) | noWait);
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError && error.code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
+/** syncfs(2): everything written to the file system that holds the open file is on disk afterwards. */
+export function syncFileSystem(descriptor: number): void {
+  libc().call('syncfs', descriptor);
+}
+
+/** mknod(2). `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK). */
+export function makeNode(path: string, mode: number, major: number, minor: number): void {
+  // The kernel's 64-bit form: gnu_dev_makedev(3).
+  const device = ((BigInt(major) & 0xfffff000n) << 32n) | ((BigInt(major) & 0xfffn) << 8n) | ((BigInt(minor) & 0xffffff00n) << 12n) | (BigInt(minor) & 0xffn);
+  const umask = process.umask(0);
+  try {
+    libc().call('mknod', path, mode, device);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+/** The names of a file's extended attributes; links are not followed. */
+export function listAttributes(path: string): string[] {
+  const buffer = Buffer.alloc(64 * 1024); // XATTR_LIST_MAX
+  const length = libc().call('llistxattr', path, buffer, buffer.length);
+  return length === 0 ? [] : buffer.toString('utf8', 0, length - 1).split('\0');
+}
+
+/** The value, or undefined when the file has no such attribute. Links are not followed. */
+export function getAttribute(path: string, name: string): Buffer | undefined {
+  const buffer = Buffer.alloc(64 * 1024); // XATTR_SIZE_MAX
+  try {
+    const length = libc().call('lgetxattr', path, name, buffer, buffer.length);
+    return Buffer.from(buffer.subarray(0, length));
+  } catch (error) {
+    if (error instanceof SystemCallError && (error.code === 'ENODATA' || error.code === 'EOPNOTSUPP')) return undefined;
+    throw error;
+  }
+}
+
+export function setAttribute(path: string, name: string, value: Uint8Array): void {
+  libc().call('lsetxattr', path, name, value, value.length, 0);
+}
+
+export function removeAttribute(path: string, name: string): void {
+  libc().call('lremovexattr', path, name);
+}
