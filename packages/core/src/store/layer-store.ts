@@ -12,7 +12,10 @@ export interface LayerInfo {
   readonly parent: LayerId | undefined;
   /** sha256 of the canonical uncompressed tar, once computed. */
   readonly diffId: Digest | undefined;
+  /** Identity of this layer on those below it (image-spec, config.md#layer-chainid), for pulled layers. */
+  readonly chainId: Digest | undefined;
   readonly entries: number;
+  /** Sum of the sizes of its regular files. */
   readonly bytes: number;
 }
 
@@ -29,12 +32,10 @@ export interface Draft extends AsyncDisposable {
 }
 
 export interface CommitOptions {
-  /** Regular files below `upper`, relative, that are removed when their content and mode are still these. */
-  readonly copies?: ReadonlyMap<string, { readonly sha256: string; readonly mode: number }>;
-  /** Mount points made for the step, relative, deepest last: removed when empty. */
+  /** Files and symlinks below `upper`, relative, that are removed when they are still as given. */
+  readonly copies?: ReadonlyMap<string, { readonly sha256: string; readonly mode: number } | { readonly target: string }>;
+  /** Directories and empty files made for the step (mount points, parents of copies), relative, parents first: removed when empty. */
   readonly litter?: readonly string[];
-  /** The layer's diffId when it came with the bytes (a pulled layer). */
-  readonly diffId?: Digest;
 }
 
 /** Layers unpacked on this machine. A layer is committed (immutable) or a draft (writable, one owner). */
@@ -45,6 +46,10 @@ export interface LayerStore {
   info(id: LayerId): Promise<LayerInfo | undefined>;
   /** The change-set directories of a layer and those below it, topmost first. */
   stack(id: LayerId | undefined): Promise<readonly string[]>;
+  /** Waits until no other process makes this key; held until disposed. */
+  claim(key: StepKey, onWait: () => void, signal: AbortSignal): Promise<Disposable>;
+  /** Removes drafts whose owner is gone. */
+  reap(): Promise<void>;
 }
 
 export interface AddOptions {

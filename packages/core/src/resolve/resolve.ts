@@ -1,0 +1,66 @@
+import type { Config } from '../config/config.ts';
+import { UserError, type Problem } from '../base/errors.ts';
+import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
+import { formatReference, parseReference } from '../oci/reference.ts';
+import type { Registry } from '../registry/registry.ts';
+import { HashCache } from './hash-cache.ts';
+import type { Resolved, ResolvedBase, ResolvedName, ResolvedNames } from './resolved.ts';
+import { resolveFiles } from './resolve-files.ts';
+
+export interface ResolveOptions {
+  readonly registry: () => Promise<Registry>;
+  /** What names meant before; asked again when `refresh`. */
+  readonly known: ResolvedNames;
+  readonly refresh: boolean;
+  /** File that remembers content hashes by size, times and inode. */
+  readonly hashCache: string;
+}
+
+/**
+ * Turns names into digests and declared files into hashes. The only stage that asks the network what a name means.
+ * @throws UserError CONFIG_INVALID with one INPUT_NOT_FOUND or PATH_OUTSIDE for each file that is missing.
+ */
+export async function resolve(config: Config, options: ResolveOptions): Promise<Resolved> {
+  const platform = platformOf(config);
+  const problems: Problem[] = [];
+  const hashes = new HashCache(options.hashCache);
+  const files = config.steps.map((step) => resolveFiles(step, config, hashes, problems));
+  hashes.save();
+  if (problems.length > 0) {
+    throw new UserError('CONFIG_INVALID', `${config.path} has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}.`, { problems });
+  }
+  return { config, platform, base: await resolveBase(config, platform, options), files };
+}
+
+/** Names and digests of a resolved config, to be known the next time. */
+export function namesOf(resolved: Resolved): ResolvedNames {
+  if (resolved.base.kind !== 'image') return {};
+  return { [nameKey(resolved.base.reference, resolved.platform)]: resolved.base.name };
+}
+
+function platformOf(config: Config): Platform {
+  if (config.platform === undefined) return hostPlatform();
+  const platform = parsePlatform(config.platform);
+  if (!platform) throw new UserError('NOT_SUPPORTED', `The platform ${config.platform} is none that devenv can run.`, { hint: 'Use linux/amd64, linux/arm64 or another linux/… platform.' });
+  return platform;
+}
+
+async function resolveBase(config: Config, platform: Platform, options: ResolveOptions): Promise<ResolvedBase> {
+  const base = config.base;
+  if (base.kind === 'debian' || base.kind === 'scratch') return base;
+  if (base.kind !== 'registry') throw new UserError('NOT_SUPPORTED', `The base "${base.kind}" is not supported yet.`);
+  const reference = parseReference(base.reference);
+  const text = formatReference(reference);
+  const known = options.refresh ? undefined : options.known[nameKey(text, platform)];
+  if (known) return { kind: 'image', reference: text, name: known };
+  const registry = await options.registry();
+  const manifest = await registry.resolve(reference, platform);
+  if (!manifest) throw new UserError('IMAGE_NOT_FOUND', `There is no image ${text}.`, { hint: 'Check the name and the tag in devenv.json.' });
+  const image = await registry.get({ ...reference, digest: manifest }, platform);
+  const name: ResolvedName = { manifest, image: image.id, config: image.config };
+  return { kind: 'image', reference: text, name };
+}
+
+function nameKey(reference: string, platform: Platform): string {
+  return `${reference} ${formatPlatform(platform)}`;
+}

@@ -1,0 +1,38 @@
+import type { Config } from '../config/config.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { ImageConfig } from '../oci/image.ts';
+import type { Platform } from '../oci/platform.ts';
+import type { InputEntry } from '../oci/step-key.ts';
+
+/** The config with every name turned into a digest, and every declared file into its content. */
+export interface Resolved {
+  readonly config: Config;
+  readonly platform: Platform;
+  readonly base: ResolvedBase;
+  /** For each step, by its index, the workspace files it reads. */
+  readonly files: readonly (readonly ResolvedFile[])[];
+}
+
+export type ResolvedBase =
+  | { readonly kind: 'image'; readonly reference: string; readonly name: ResolvedName }
+  | { readonly kind: 'debian'; readonly suite: string; readonly packages: readonly string[]; readonly mirror: string | undefined; readonly snapshot: string | undefined }
+  | { readonly kind: 'scratch' };
+
+/** What a registry said that a name means for one platform. Kept with the environment, so that nobody is asked twice. */
+export interface ResolvedName {
+  readonly manifest: Digest;
+  /** The image's identity: the digest of its config. */
+  readonly image: Digest;
+  readonly config: ImageConfig;
+}
+
+/** By `reference platform`. */
+export type ResolvedNames = Readonly<Record<string, ResolvedName>>;
+
+export interface ResolvedFile {
+  /** Relative to the workspace, `/` between names. */
+  readonly path: string;
+  /** Absolute path inside the container. */
+  readonly target: string;
+  readonly entry: InputEntry;
+}

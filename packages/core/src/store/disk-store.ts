@@ -1,0 +1,211 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { chmodSync, chownSync, closeSync, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Directories } from '../base/directories.ts';
+import { UserError } from '../base/errors.ts';
+import { readJson, writeFileAtomically } from '../base/files.ts';
+import { lock } from '../base/locks.ts';
+import { syncFileSystem, tryLock } from '../base/system-calls.ts';
+import { sha256Digest, type Digest } from '../oci/digest.ts';
+import type { Layer } from '../oci/image.ts';
+import type { StepKey } from '../oci/step-key.ts';
+import { formatFileList, listFiles, type ListedFile } from './file-list.ts';
+import type { AddOptions, CommitOptions, Draft, LayerId, LayerInfo, LayerStore, StepCache, StepRecord } from './layer-store.ts';
+import { defaultEpoch, normalise } from './normalise.ts';
+import { unpackLayer } from './unpack-layer.ts';
+
+/** The layout of the data directory. A newer one is refused; an older one will be migrated. */
+const storeFormat = 1;
+
+/**
+ * Layers as directories on disk, ready to be lower directories of overlayfs:
+ *   FORMAT                the number above
+ *   layers/ID/            the change set
+ *   layer-info/ID.json    LayerInfo; the layer exists when both are there
+ *   layer-info/ID.files   the layer's file list, one JSON object a line
+ *   drafts/ID/            upper, work, merged; locked (flock on the directory) by its owner
+ *   chains/HEX            the layer that a pulled chain of layers ends in
+ *   step-keys/KEY.json    StepRecord
+ * Ids are short, since all lower directories of a mount have to fit in one page, and random, so that none comes back.
+ */
+export function diskStore(directories: Directories): LayerStore & StepCache {
+  const data = directories.data;
+  const at = (...names: string[]): string => join(data, ...names);
+  checkFormat(data);
+
+  const infoOf = (id: LayerId): LayerInfo | undefined => (existsSync(at('layers', id)) ? readJson<LayerInfo>(at('layer-info', `${id}.json`)) : undefined);
+
+  const stackOf = (id: LayerId | undefined): string[] => {
+    const stack: string[] = [];
+    for (let next = id; next !== undefined; ) {
+      const info = infoOf(next);
+      if (!info) throw new Error(`layer ${next} is not in the store`);
+      stack.push(at('layers', next));
+      next = info.parent;
+    }
+    return stack;
+  };
+
+  const openDraft = (parent: LayerId | undefined): DiskDraft => new DiskDraft(data, parent, stackOf(parent));
+
+  return {
+    async add(layer: Layer, parent: LayerId | undefined, options: AddOptions): Promise<LayerId> {
+      const below = parent === undefined ? undefined : infoOf(parent)?.chainId;
+      if (parent !== undefined && below === undefined) throw new Error(`layer ${parent} was not pulled: a pulled layer cannot stand on it`);
+      const chainId = chainIdOf(below, layer.diffId);
+      const name = chainId.slice('sha256:'.length);
+      using _claim = await lock(join(directories.runtime, 'chains', name), { signal: options.signal });
+      const known = readJson<{ layer: LayerId }>(at('chains', name))?.layer;
+      if (known !== undefined && infoOf(known)) return known;
+      await using draft = openDraft(parent);
+      const tar = await layer.open(options);
+      await unpackLayer(tar, draft.upper, { overlay: 'trusted', ...(options.signal ? { signal: options.signal } : {}) });
+      const id = await draft.keep({ diffId: layer.diffId, chainId });
+      writeFileAtomically(at('chains', name), JSON.stringify({ layer: id }));
+      return id;
+    },
+
+    draft: async (parent) => openDraft(parent),
+    info: async (id) => infoOf(id),
+    stack: async (id) => stackOf(id),
+    claim: (key, onWait, signal) => lock(join(directories.runtime, 'keys', key), { onWait, signal }),
+
+    async reap() {
+      for (const name of listDirectory(at('drafts'))) {
+        const descriptor = openIfThere(at('drafts', name));
+        if (descriptor === undefined) continue;
+        if (tryLock(descriptor, 'exclusive')) rmSync(at('drafts', name), { recursive: true, force: true });
+        closeSync(descriptor);
+      }
+    },
+
+    async get(key: StepKey): Promise<StepRecord | undefined> {
+      const record = readJson<StepRecord>(at('step-keys', `${key}.json`));
+      return record && infoOf(record.layer) ? record : undefined;
+    },
+
+    async set(record: StepRecord): Promise<void> {
+      writeFileAtomically(at('step-keys', `${record.key}.json`), JSON.stringify(record));
+    },
+
+    async all(): Promise<readonly StepRecord[]> {
+      return listDirectory(at('step-keys'))
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => readJson<StepRecord>(at('step-keys', name)))
+        .filter((record) => record !== undefined)
+        .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
+    },
+  };
+}
+
+/** The lock is on the directory itself: it cannot outlive its owner, and no lock file is left behind. */
+class DiskDraft implements Draft {
+  readonly upper: string;
+  readonly work: string;
+  readonly merged: string;
+  private readonly data: string;
+  private readonly parent: LayerId | undefined;
+  private readonly lower: readonly string[];
+  private readonly folder: string;
+  private readonly descriptor: number;
+  private open = true;
+
+  constructor(data: string, parent: LayerId | undefined, lower: readonly string[]) {
+    this.data = data;
+    this.parent = parent;
+    this.lower = lower;
+    [this.folder, this.descriptor] = makeLockedFolder(data);
+    this.upper = join(this.folder, 'upper');
+    this.work = join(this.folder, 'work');
+    this.merged = join(this.folder, 'merged');
+    for (const path of [this.upper, this.work, this.merged]) mkdirSync(path);
+    // The upper directory lends the mounted tree's root its owner and mode.
+    const root = lower[0] === undefined ? undefined : lstatSync(lower[0]);
+    chmodSync(this.upper, root ? root.mode & 0o7777 : 0o755);
+    if (root) chownSync(this.upper, root.uid, root.gid);
+  }
+
+  async commit(options: CommitOptions): Promise<LayerId> {
+    normalise(this.upper, this.lower, defaultEpoch, options);
+    return this.keep({});
+  }
+
+  /** Makes the change set a layer as it stands. In this order a crash leaves a draft or a layer, never a part of one. */
+  async keep(identity: { readonly diffId?: Digest; readonly chainId?: Digest }): Promise<LayerId> {
+    const id = basename(this.folder) as LayerId;
+    const files = listFiles(this.upper);
+    const info: LayerInfo = {
+      id,
+      parent: this.parent,
+      diffId: identity.diffId,
+      chainId: identity.chainId,
+      entries: files.length,
+      bytes: files.reduce((sum: number, file: ListedFile) => sum + (file.size ?? 0), 0),
+    };
+    writeFileAtomically(join(this.data, 'layer-info', `${id}.files`), formatFileList(files));
+    writeFileAtomically(join(this.data, 'layer-info', `${id}.json`), JSON.stringify(info));
+    syncFileSystem(this.descriptor);
+    mkdirSync(join(this.data, 'layers'), { recursive: true, mode: 0o700 });
+    renameSync(this.upper, join(this.data, 'layers', id));
+    await this[Symbol.asyncDispose]();
+    return id;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.open) return;
+    this.open = false;
+    rmSync(this.folder, { recursive: true, force: true });
+    closeSync(this.descriptor);
+  }
+}
+
+function makeLockedFolder(data: string): [string, number] {
+  mkdirSync(join(data, 'drafts'), { recursive: true, mode: 0o700 });
+  for (;;) {
+    const id = randomBytes(4).readUInt32BE().toString(36).padStart(7, '0').slice(-6);
+    const folder = join(data, 'drafts', id);
+    if (existsSync(folder) || existsSync(join(data, 'layer-info', `${id}.json`))) continue;
+    mkdirSync(folder, { mode: 0o700 });
+    const descriptor = openSync(folder, 'r');
+    // A reaper may have come between: then it holds the lock, or the folder is gone.
+    if (tryLock(descriptor, 'exclusive') && fstatSync(descriptor).nlink > 0) return [folder, descriptor];
+    closeSync(descriptor);
+  }
+}
+
+/** image-spec, config.md#layer-chainid. */
+function chainIdOf(parent: Digest | undefined, diffId: Digest): Digest {
+  if (parent === undefined) return diffId;
+  return sha256Digest(createHash('sha256').update(`${parent} ${diffId}`).digest('hex'));
+}
+
+function checkFormat(data: string): void {
+  const path = join(data, 'FORMAT');
+  const found = readJson<number>(path);
+  if (found === undefined) {
+    try {
+      writeFileAtomically(path, `${storeFormat}\n`, 0o644);
+    } catch (error) {
+      throw new UserError('NOT_WRITABLE', `devenv cannot write its data directory ${data}: ${(error as Error).message}`, {
+        hint: 'Free the directory or its disk, or set DEVENV_BASE_DIR to a folder that you can write.',
+        cause: error,
+      });
+    }
+  } else if (found > storeFormat) {
+    throw new UserError('STORE_FORMAT', `The store at ${data} has format ${found}; this devenv knows formats up to ${storeFormat}.`, {
+      hint: 'Use the newer devenv, or set DEVENV_BASE_DIR to another folder.',
+    });
+  }
+}
+
+function listDirectory(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return undefined;
+  }
+}
