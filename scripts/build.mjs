@@ -1,0 +1,92 @@
+// Bundles the command line and the extension. Nothing runs when no input has changed since the last build.
+// Runs on Node 20 as well: on a fresh machine it is the first thing that starts.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const stampFile = join(root, 'packages/cli/dist/.stamp.json');
+
+/** Whether anything had to be built. */
+export async function build({ force = false } = {}) {
+  if (!force && upToDate()) return false;
+  const { build: bundle } = await import('esbuild');
+  rmSync(join(root, 'packages/cli/dist'), { recursive: true, force: true });
+  const results = await Promise.all([bundle(commandLine), bundle(extension)]);
+  const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs)).filter((path) => existsSync(join(root, path)));
+  mkdirSync(join(root, 'packages/cli/dist'), { recursive: true });
+  writeFileSync(stampFile, JSON.stringify({ settings: settingsHash(), inputs: fingerprints(inputs) }));
+  return true;
+}
+
+/** Code splitting keeps what a warm `exec` loads small: what is imported with `import()` gets files of its own. */
+const commandLine = {
+  absWorkingDir: root,
+  entryPoints: { main: 'packages/cli/src/main.ts', commands: 'packages/cli/src/commands.ts' },
+  outdir: 'packages/cli/dist',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  external: ['koffi'], // finds its native part beside itself
+  // CommonJS inside the bundle asks for Node's own modules through `require`.
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  metafile: true,
+  logLevel: 'warning',
+};
+
+/** The editor loads CommonJS and brings `vscode` and an older Node. */
+const extension = {
+  absWorkingDir: root,
+  entryPoints: ['extension/src/extension.ts'],
+  outfile: 'extension/dist/extension.cjs',
+  bundle: true,
+  format: 'cjs',
+  platform: 'node',
+  target: 'node20',
+  external: ['vscode'],
+  metafile: true,
+  logLevel: 'warning',
+};
+
+function upToDate() {
+  try {
+    const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
+    if (stamp.settings !== settingsHash() || !existsSync(join(root, extension.outfile))) return false;
+    return JSON.stringify(fingerprints(Object.keys(stamp.inputs))) === JSON.stringify(stamp.inputs);
+  } catch {
+    return false;
+  }
+}
+
+/** This script, and what decides which versions are bundled. */
+function settingsHash() {
+  const hash = createHash('sha256');
+  for (const path of ['scripts/build.mjs', 'pnpm-lock.yaml', 'packages/cli/package.json']) hash.update(readFileSync(join(root, path)));
+  return hash.digest('hex');
+}
+
+/** Contents of our own files; a package's files change only with the lock file. */
+function fingerprints(paths) {
+  const own = paths.filter((path) => !path.includes('node_modules/')).toSorted();
+  return Object.fromEntries(
+    own.map((path) => [
+      path,
+      createHash('sha256')
+        .update(readFileSync(join(root, path)))
+        .digest('hex'),
+    ]),
+  );
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const started = performance.now();
+  const built = await build({ force: process.argv.includes('--force') });
+  console.log(built ? `built in ${((performance.now() - started) / 1000).toFixed(1)} s` : 'up to date');
+}
