@@ -43,7 +43,13 @@ export type Base =
   | { readonly kind: 'archive'; readonly path: string }
   | { readonly kind: 'layout'; readonly path: string }
   | { readonly kind: 'scratch' }
-  | { readonly kind: 'debian'; readonly suite: string; readonly packages: readonly string[]; readonly mirror: string | undefined; readonly snapshot: string | undefined };
+  | {
+      readonly kind: 'debian';
+      readonly suite: string;
+      readonly packages: readonly string[];
+      readonly mirror: string | undefined;
+      readonly snapshot: string | undefined;
+    };
 
 /** Where a thing stands in a file; lines and columns count from 1. */
 export interface Place {
