@@ -1,0 +1,130 @@
+import { lstatSync, mkdirSync, readlinkSync, rmSync, unlinkSync, type Stats } from 'node:fs';
+import { badArchive } from '../oci/bad-archive.ts';
+import { decodeName, pathOf } from '../oci/file-name.ts';
+
+/** What a directory gets when the layer is complete. */
+export interface DirectoryRecord {
+  mode: number;
+  uid: number;
+  gid: number;
+  seconds: number;
+  nanoseconds: number;
+  attributes: ReadonlyMap<string, Buffer> | undefined;
+}
+
+/** Where an entry goes: a path on this machine whose folder is a real directory inside the layer. */
+export interface Place {
+  /** Relative to the layer, without links; empty for the layer's own directory. */
+  readonly name: string;
+  readonly path: string;
+}
+
+/**
+ * The directories of a layer while it is unpacked. The folder begins empty and only we write to it, so what is real is
+ * known here without asking the file system: a name is accepted when each folder in it was made as a directory. Links are
+ * followed as inside the layer (an absolute target starts at the layer's top), never outside.
+ */
+export class LayerTree {
+  readonly #root: string;
+  readonly #implicit: (name: string) => DirectoryRecord;
+  /** Every real directory of the layer by its name, in the order made: a folder comes before what is in it. */
+  readonly directories: Map<string, DirectoryRecord> = new Map();
+  #lastFolder = '';
+  #lastReal = '';
+
+  /** `implicit` tells what a directory is like that the archive does not mention. */
+  constructor(root: string, implicit: (name: string) => DirectoryRecord) {
+    this.#root = root;
+    this.#implicit = implicit;
+    this.directories.set('', implicit(''));
+  }
+
+  /** @throws UserError BAD_ARCHIVE for a name that leads out of the layer or through something that is no directory. */
+  place(entryName: string): Place {
+    const name = normalise(entryName);
+    const slash = name.lastIndexOf('/');
+    if (slash < 0) return { name, path: this.path(name) };
+    const folder = this.#folder(name.slice(0, slash));
+    const real = folder === '' ? name.slice(slash + 1) : `${folder}/${name.slice(slash + 1)}`;
+    return { name: real, path: this.path(real) };
+  }
+
+  path(name: string): string {
+    return name === '' ? this.#root : `${this.#root}/${name}`;
+  }
+
+  /** Makes room for an entry that replaces what an earlier one made. True when that was a whiteout. */
+  remove(place: Place): boolean {
+    if (this.directories.has(place.name)) {
+      if (place.name === '') throw badArchive('its top is no directory');
+      rmSync(pathOf(place.path), { recursive: true });
+      for (const name of this.directories.keys()) {
+        if (name === place.name || name.startsWith(`${place.name}/`)) this.directories.delete(name);
+      }
+      this.#lastFolder = this.#lastReal = '';
+      return false;
+    }
+    const whiteout = isWhiteout(lstatSync(pathOf(place.path)));
+    unlinkSync(pathOf(place.path));
+    return whiteout;
+  }
+
+  #folder(name: string): string {
+    if (name === this.#lastFolder) return this.#lastReal;
+    const real = this.directories.has(name) ? name : this.#walk(name);
+    this.#lastFolder = name;
+    this.#lastReal = real;
+    return real;
+  }
+
+  #walk(name: string): string {
+    let real = '';
+    let links = 0;
+    const parts = name.split('/').toReversed();
+    for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      if (part === '' || part === '.') continue;
+      if (part === '..') {
+        real = real.slice(0, Math.max(0, real.lastIndexOf('/'))); // only a link's target holds it; the top is its own parent
+        continue;
+      }
+      const next = real === '' ? part : `${real}/${part}`;
+      const target = this.directories.has(next) ? undefined : this.#linkOrNewDirectory(next);
+      if (target === undefined) {
+        real = next;
+        continue;
+      }
+      if (++links > 40) throw badArchive(`${name} leads through too many links`); // as the kernel, MAXSYMLINKS
+      if (target.startsWith('/')) real = '';
+      parts.push(...target.split('/').toReversed());
+    }
+    return real;
+  }
+
+  /** The target of the link at a name; undefined when it is a directory now. */
+  #linkOrNewDirectory(name: string): string | undefined {
+    const path = pathOf(this.path(name));
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats?.isSymbolicLink()) return decodeName(readlinkSync(path, { encoding: 'buffer' }));
+    if (stats && !isWhiteout(stats)) throw badArchive(`${name} is used as a directory and is none`);
+    if (stats) unlinkSync(path);
+    mkdirSync(path, { mode: 0o700 });
+    this.directories.set(name, this.#implicit(name));
+    return undefined;
+  }
+}
+
+export function isWhiteout(stats: Stats): boolean {
+  return stats.isCharacterDevice() && stats.rdev === 0;
+}
+
+/** Leading slashes, `.` and empty parts are of no account. @throws UserError BAD_ARCHIVE for `..` and zero bytes */
+function normalise(entryName: string): string {
+  const name = entryName.startsWith('./') ? entryName.slice(2) : entryName;
+  const trimmed = name.endsWith('/') ? name.slice(0, -1) : name;
+  if (!unusual.test(trimmed)) return trimmed;
+  const parts = trimmed.split('/').filter((part) => part !== '' && part !== '.');
+  if (parts.includes('..')) throw badArchive(`${JSON.stringify(entryName)} leads out of the layer`);
+  return parts.join('/');
+}
+
+const unusual = /(?:^|\/)\.{0,2}(?:\/|$)/;

@@ -1,0 +1,291 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import type { Readable } from 'node:stream';
+import { UserError } from '../base/errors.ts';
+import { makeNode, setAttribute, SystemCallError } from '../base/system-calls.ts';
+import { badArchive } from '../oci/bad-archive.ts';
+import { pathOf } from '../oci/file-name.ts';
+import type { TarEntry } from '../oci/tar-entry.ts';
+import { TarReader, type TarVisitor } from '../oci/tar-reader.ts';
+import { LayerTree, type DirectoryRecord, type Place } from './layer-tree.ts';
+
+export interface UnpackOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Which attributes overlayfs reads on this mount: `user` with the mount option `userxattr`. */
+  readonly overlay: 'trusted' | 'user';
+  /** What a directory is like that the archive uses and does not mention; default: 0755, root's, of the epoch. */
+  readonly implicitDirectory?: (name: string) => DirectoryRecord | undefined;
+  /** More is refused: members, and bytes of files, holes included. */
+  readonly maximumEntries?: number;
+  readonly maximumBytes?: number;
+}
+
+/**
+ * Writes a layer's tar into an empty directory, as overlayfs wants a lower layer: a whiteout becomes a 0:0 character device, an
+ * opaque directory an attribute (image-spec, layer.md; kernel, filesystems/overlayfs.rst). Nothing is written outside
+ * `directory`, whatever the archive says. What it leaves behind when it fails is the caller's to remove.
+ * @throws UserError BAD_ARCHIVE, DISK_FULL, and what the tar stream throws
+ */
+export async function unpackLayer(tar: Readable, directory: string, options: UnpackOptions): Promise<{ entries: number; bytes: number }> {
+  using unpacker = new Unpacker(directory, options);
+  const reader = new TarReader(unpacker);
+  for await (const chunk of tar) {
+    options.signal?.throwIfAborted();
+    unpacker.guard(() => reader.write(chunk as Buffer));
+  }
+  reader.end();
+  unpacker.guard(() => unpacker.finish());
+  return { entries: unpacker.entries, bytes: unpacker.bytes };
+}
+
+/** Synchronous file-system calls on open descriptors: several times as fast as promises for thousands of small files. */
+class Unpacker implements TarVisitor {
+  entries = 0;
+  bytes = 0;
+  readonly #options: UnpackOptions;
+  readonly #tree: LayerTree;
+  readonly #umask: number;
+  readonly #uid = process.getuid!();
+  readonly #gid = process.getgid!();
+  #entry: TarEntry | undefined;
+  #path = '';
+  #descriptor = -1;
+
+  constructor(directory: string, options: UnpackOptions) {
+    this.#options = options;
+    this.#umask = process.umask();
+    this.#tree = new LayerTree(directory, (name) => options.implicitDirectory?.(name) ?? { ...implicitDirectory });
+    chmodSync(directory, 0o700); // a set-group-id bit would give its group to what is made inside
+  }
+
+  entry(entry: TarEntry): void {
+    this.#entry = entry;
+    this.entries++;
+    this.bytes += entry.size;
+    if (this.entries > (this.#options.maximumEntries ?? Infinity))
+      throw badArchive(`it has more than ${this.#options.maximumEntries} members`);
+    if (this.bytes > (this.#options.maximumBytes ?? Infinity))
+      throw badArchive(`it unpacks to more than ${this.#options.maximumBytes} bytes`);
+    const place = this.#tree.place(entry.name);
+    if (place.name.includes('.wh.') && this.#whiteout(place)) return;
+    if (entry.type === 'directory') this.#directory(entry, place);
+    else this.#make(entry, place);
+  }
+
+  data(bytes: Buffer, offset: number): void {
+    if (this.#descriptor < 0) return;
+    const position = this.#entry!.extents ? offset : null;
+    let written = 0;
+    while (written < bytes.length) {
+      written += writeSync(this.#descriptor, bytes, written, bytes.length - written, position === null ? null : position + written);
+    }
+  }
+
+  end(): void {
+    if (this.#descriptor < 0) return;
+    const entry = this.#entry!;
+    const descriptor = this.#descriptor;
+    if (entry.extents) ftruncateSync(descriptor, entry.size);
+    if (this.#hasOtherOwner(entry)) fchownSync(descriptor, entry.uid, entry.gid);
+    // After chown(2), which clears set-user-id; and what the umask took away.
+    if (entry.mode & (this.#umask | 0o7000)) fchmodSync(descriptor, entry.mode);
+    if (entry.attributes) this.#setAttributes(this.#path, entry.attributes);
+    const time = timeOf(entry);
+    futimesSync(descriptor, time, time);
+    this.#close();
+  }
+
+  /** Owners, modes and times of directories, when nothing changes them any more; the deepest first. */
+  finish(): void {
+    for (const [name, record] of [...this.#tree.directories].toReversed()) {
+      const path = this.#tree.path(name);
+      if (this.#hasOtherOwner(record)) lchownSync(pathOf(path), record.uid, record.gid);
+      chmodSync(pathOf(path), record.mode);
+      if (record.attributes) this.#setAttributes(path, record.attributes);
+      const time = timeOf(record);
+      lutimesSync(pathOf(path), time, time);
+    }
+  }
+
+  /** Says a failed system call in the terms of the archive. */
+  guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#close();
+  }
+
+  #directory(entry: TarEntry, place: Place): void {
+    const { mode, uid, gid, seconds, nanoseconds, attributes } = entry;
+    const known = this.#tree.directories.get(place.name);
+    let opaque = false;
+    if (!known) opaque = this.#retrying(place, () => mkdirSync(pathOf(place.path), { mode: 0o700 }));
+    this.#tree.directories.set(place.name, { mode, uid, gid, seconds, nanoseconds, attributes });
+    // Whiteout and directory of one name in one layer: what is below it goes, the directory stays.
+    if (opaque) this.#makeOpaque(place.path);
+  }
+
+  #make(entry: TarEntry, place: Place): void {
+    const path = pathOf(place.path);
+    this.#path = place.path;
+    switch (entry.type) {
+      case 'file':
+        this.#retrying(place, () => {
+          this.#descriptor = openSync(
+            path,
+            constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+            entry.mode & 0o777,
+          );
+        });
+        return;
+      case 'hardlink':
+        return this.#hardLink(entry, place);
+      case 'symlink':
+        if (entry.target === '') throw badArchive(`the link ${entry.name} has no target`);
+        this.#retrying(place, () => symlinkSync(pathOf(entry.target), path));
+        break;
+      case 'fifo':
+        this.#retrying(place, () => makeNode(place.path, constants.S_IFIFO | (entry.mode & 0o7777), 0, 0));
+        break;
+      default:
+        if (!this.#makeDevice(entry, place)) return;
+    }
+    if (this.#hasOtherOwner(entry)) lchownSync(path, entry.uid, entry.gid);
+    if (entry.type !== 'symlink' && entry.mode & 0o7000) chmodSync(path, entry.mode);
+    if (entry.attributes) this.#setAttributes(place.path, entry.attributes);
+    const time = timeOf(entry);
+    lutimesSync(path, time, time);
+  }
+
+  /** False where a user namespace may not make it: it is left out, as containerd and podman do. */
+  #makeDevice(entry: TarEntry, place: Place): boolean {
+    const type = entry.type === 'block-device' ? constants.S_IFBLK : constants.S_IFCHR;
+    try {
+      this.#retrying(place, () => makeNode(place.path, type | (entry.mode & 0o7777), entry.major, entry.minor));
+      return true;
+    } catch (error) {
+      if (this.#options.overlay === 'user' && isCode(error, 'EPERM')) return false;
+      throw error;
+    }
+  }
+
+  /** The target is an earlier member; a link to a file of another layer cannot be told from an attack. */
+  #hardLink(entry: TarEntry, place: Place): void {
+    const target = this.#tree.place(entry.target);
+    if (target.name === place.name) throw badArchive(`${entry.name} is a link to itself`);
+    if (this.#tree.directories.has(target.name)) throw badArchive(`${entry.name} is a hard link to a directory`);
+    try {
+      this.#retrying(place, () => linkSync(pathOf(target.path), pathOf(place.path)));
+    } catch (error) {
+      if (isCode(error, 'ENOENT')) throw badArchive(`${entry.name} is a hard link to ${entry.target}, which is not there`, error);
+      throw error;
+    }
+  }
+
+  /** True when the name said something about the layers below. */
+  #whiteout(place: Place): boolean {
+    const slash = place.name.lastIndexOf('/') + 1;
+    if (/(?:^|\/)\.wh\.\.wh\.[^/]+\//.test(place.name)) return true; // AUFS' own folders
+    const base = place.name.slice(slash);
+    if (!base.startsWith(whiteoutPrefix)) return false;
+    if (base === opaqueName) this.#makeOpaque(this.#tree.path(place.name.slice(0, Math.max(0, slash - 1))));
+    if (base.startsWith('.wh..wh.')) return true; // the others are AUFS' bookkeeping
+    const hidden = base.slice(whiteoutPrefix.length);
+    if (hidden === '' || hidden === '.' || hidden === '..') throw badArchive(`${JSON.stringify(base)} hides no name`);
+    this.#hide({ name: place.name.slice(0, slash) + hidden, path: this.#tree.path(place.name.slice(0, slash) + hidden) });
+    return true;
+  }
+
+  /** A whiteout is about the layers below only: what this layer has under the name stays (image-spec, layer.md#whiteouts). */
+  #hide(place: Place): void {
+    if (this.#tree.directories.has(place.name)) return this.#makeOpaque(place.path);
+    try {
+      makeNode(place.path, constants.S_IFCHR, 0, 0);
+    } catch (error) {
+      if (!isCode(error, 'EEXIST')) throw error;
+    }
+  }
+
+  #makeOpaque(path: string): void {
+    setAttribute(path, `${this.#options.overlay}.overlay.opaque`, Buffer.from('y'));
+  }
+
+  /** Attributes that speak to overlayfs, and labels of another host, are never taken from an archive. */
+  #setAttributes(path: string, attributes: ReadonlyMap<string, Buffer>): void {
+    for (const [name, value] of attributes) {
+      if (/^(?:trusted|user)\.overlay\./.test(name) || name === 'security.selinux') continue;
+      try {
+        setAttribute(path, name, value);
+      } catch (error) {
+        const cannot =
+          isCode(error, 'EOPNOTSUPP') || (isCode(error, 'EPERM') && (this.#options.overlay === 'user' || !name.startsWith('security.')));
+        if (!cannot) throw error;
+      }
+    }
+  }
+
+  /** The later of two members wins. True when it took the place of a whiteout. */
+  #retrying(place: Place, make: () => void): boolean {
+    if (place.name === '') throw badArchive('its top is no directory');
+    try {
+      make();
+      return false;
+    } catch (error) {
+      if (!isCode(error, 'EEXIST')) throw error;
+    }
+    const whiteout = this.#tree.remove(place);
+    make();
+    return whiteout;
+  }
+
+  #hasOtherOwner(owner: { readonly uid: number; readonly gid: number }): boolean {
+    return owner.uid !== this.#uid || owner.gid !== this.#gid;
+  }
+
+  #close(): void {
+    if (this.#descriptor >= 0) closeSync(this.#descriptor);
+    this.#descriptor = -1;
+  }
+
+  #explained(error: unknown): unknown {
+    if (error instanceof UserError) return error;
+    const { code } = error as NodeJS.ErrnoException;
+    const name = this.#entry?.name ?? '';
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      return new UserError('DISK_FULL', 'There is no space left to unpack a layer.', { cause: error });
+    if (code === 'ENAMETOOLONG' || code === 'EILSEQ' || code === 'EINVAL' || code === 'EFBIG')
+      return badArchive(`${name} cannot be written (${code})`, error);
+    return error;
+  }
+}
+
+const whiteoutPrefix = '.wh.';
+const opaqueName = '.wh..wh..opq';
+const implicitDirectory: DirectoryRecord = { mode: 0o755, uid: 0, gid: 0, seconds: 0, nanoseconds: 0, attributes: undefined };
+
+function timeOf(times: { readonly seconds: number; readonly nanoseconds: number }): number {
+  return times.nanoseconds === 0 ? times.seconds : times.seconds + times.nanoseconds / 1e9;
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error instanceof SystemCallError || error instanceof Error) && (error as { code?: string }).code === code;
+}
