@@ -5,16 +5,20 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { SetupError, reportingErrors } from './setup/setup-error.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = join(root, 'packages/cli/dist/.stamp.json');
 
-/** Whether anything had to be built. */
+/** Whether anything had to be built. @throws SetupError; esbuild has printed what is wrong */
 export async function build({ force = false } = {}) {
   if (!force && upToDate()) return false;
   const { build: bundle } = await import('esbuild');
   rmSync(join(root, 'packages/cli/dist'), { recursive: true, force: true });
-  const results = await Promise.all([bundle(commandLine), bundle(extension)]);
+  const results = await Promise.all([bundle(commandLine), bundle(extension)]).catch((error) => {
+    if (!error.errors) throw error;
+    throw new SetupError(`The build failed with ${error.errors.length} error(s), see above.`);
+  });
   const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs)).filter((path) => existsSync(join(root, path)));
   mkdirSync(join(root, 'packages/cli/dist'), { recursive: true });
   writeFileSync(stampFile, JSON.stringify({ settings: settingsHash(), inputs: fingerprints(inputs) }));
@@ -86,7 +90,10 @@ function fingerprints(paths) {
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const started = performance.now();
-  const built = await build({ force: process.argv.includes('--force') });
-  console.log(built ? `built in ${((performance.now() - started) / 1000).toFixed(1)} s` : 'up to date');
+  await reportingErrors(async () => {
+    const started = performance.now();
+    const built = await build({ force: process.argv.includes('--force') });
+    console.log(built ? `built in ${((performance.now() - started) / 1000).toFixed(1)} s` : 'up to date');
+    return 0;
+  });
 }

@@ -89,7 +89,7 @@ async function aptGet(args, onLine) {
 }
 
 function showProgress(line) {
-  if (/^(Get:|Setting up |Err:|Need to get )/.test(line)) console.log(`  ${line}`);
+  if (/^(Need to get |Err:|Setting up )/.test(line)) console.log(`  ${line}`);
 }
 
 function explain(output, packages) {
