@@ -1,0 +1,17 @@
+import type { CommandClass } from './commands/command.ts';
+
+/** Every command: the explicit table that oclif would otherwise search the disk for. */
+export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Map<string, () => Promise<CommandClass>>([
+  ['up', async () => (await import('./commands/up.ts')).default],
+  ['exec', async () => (await import('./commands/exec.ts')).default],
+  ['shell', async () => (await import('./commands/shell.ts')).default],
+  ['run', async () => (await import('./commands/run.ts')).default],
+  ['stop', async () => (await import('./commands/stop.ts')).default],
+  ['down', async () => (await import('./commands/down.ts')).default],
+  ['ps', async () => (await import('./commands/ps.ts')).default],
+  ['status', async () => (await import('./commands/status.ts')).default],
+  ['build', async () => (await import('./commands/build.ts')).default],
+  ['plan', async () => (await import('./commands/plan.ts')).default],
+  ['why', async () => (await import('./commands/why.ts')).default],
+  ['doctor', async () => (await import('./commands/doctor.ts')).default],
+]);

@@ -1,0 +1,19 @@
+import type { Command } from '@oclif/core';
+import { staleExitCode } from '../exit-code.ts';
+import { perform } from '../perform.ts';
+import { describeStatus } from '../render/status.ts';
+import { DevenvCommand } from './command.ts';
+import { sharedValues } from './flags.ts';
+
+export default class Status extends DevenvCommand {
+  static override summary = 'Tell whether the environment runs and matches its file (exit code 3 when it does not match).';
+  static override usage = 'status';
+  static override examples: Command.Example[] = ['devenv status', 'devenv status --json'];
+
+  async run(): Promise<number> {
+    return await perform('status', sharedValues((await this.parse(Status)).flags), async ({ core, options, color }) => {
+      const status = await core.status(options);
+      return { json: status, text: describeStatus(status, color, new Date()), exitCode: status.stale ? staleExitCode : 0 };
+    });
+  }
+}

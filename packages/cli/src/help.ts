@@ -1,0 +1,61 @@
+import { CommandHelp, type Command, type Config } from '@oclif/core';
+import { commands } from './commands.ts';
+import type { CommandClass } from './commands/command.ts';
+import { sharedFlags } from './commands/flags.ts';
+
+/** `devenv --help`: an example first, then every command and the flags they share. */
+export async function rootHelp(): Promise<string> {
+  const summaries = await Promise.all([...commands].map(async ([name, load]) => [name, (await load()).summary ?? ''] as const));
+  return [
+    'Development environments from one devenv.json: cached layers, a container, your folder inside.',
+    '',
+    '  $ devenv up && devenv shell',
+    '',
+    ...columns(summaries),
+    '',
+    'Flags of every command',
+    ...columns(
+      Object.entries(sharedFlags).map(([name, flag]) => [
+        `${flag.char ? `-${flag.char}, ` : ''}--${name}${flag.type === 'option' ? ` ${flag.helpValue}` : ''}`,
+        flag.summary ?? '',
+      ]),
+    ),
+    '',
+    'devenv COMMAND --help tells more. Without a command, devenv says what to do next in this folder.',
+  ].join('\n');
+}
+
+/** A command's help: summary, examples, usage, its own flags. */
+export function commandHelp(name: string, command: CommandClass, config: Config): string {
+  const loadable = {
+    id: name,
+    summary: command.summary,
+    usage: command.usage,
+    examples: command.examples,
+    args: command.args,
+    flags: command.flags,
+    aliases: [],
+    hiddenAliases: [],
+    hidden: false,
+  };
+  const shared = Object.entries(sharedFlags).map(([flag, { char }]) => (char ? `-${char}/--${flag}` : `--${flag}`));
+  const body = new ExamplesFirst(loadable as unknown as Command.Loadable, config, {
+    maxWidth: Math.min(process.stdout.columns ?? 100, 100),
+  }).generate();
+  return [command.summary ?? '', '', body, '', `Also: ${shared.join(', ')}; see devenv --help.`].join('\n');
+}
+
+class ExamplesFirst extends CommandHelp {
+  protected override sections(): ReturnType<CommandHelp['sections']> {
+    const wanted = ['EXAMPLES', 'USAGE', 'ARGUMENTS', 'FLAGS'];
+    return super
+      .sections()
+      .filter(({ header }) => wanted.includes(header))
+      .toSorted((a, b) => wanted.indexOf(a.header) - wanted.indexOf(b.header));
+  }
+}
+
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+}

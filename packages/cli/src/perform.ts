@@ -1,0 +1,130 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Options, UserError } from '@devenv/core';
+import type { SharedFlags } from './command-line.ts';
+import { exitCodeOf, type Verb } from './exit-code.ts';
+import { wantsColor } from './render/color.ts';
+import { createProgress, type Progress } from './render/progress.ts';
+import { watchSignals } from './signals.ts';
+
+export type Core = typeof import('@devenv/core');
+
+/** What a command leaves for its user. */
+export interface Outcome {
+  /** The members of the `--json` object, beside `schema` and `outcome`; undefined: stdout belongs to someone else. */
+  readonly json?: object;
+  /** For stdout: data. */
+  readonly text?: string;
+  /** For stderr: what was done and what to do next. */
+  readonly message?: string;
+  readonly exitCode?: number;
+}
+
+export interface Tools {
+  readonly core: Core;
+  readonly options: Options;
+  readonly color: boolean;
+}
+
+export type Work = (tools: Tools) => Promise<Outcome>;
+
+/** What a command touches outside: replaced in tests. */
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  core(): Promise<Core>;
+}
+
+export const processHost: Host = {
+  env: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  core: () => import('@devenv/core'),
+};
+
+/**
+ * Runs one command from parsed flags to its exit code: progress and messages to stderr, data to stdout, signals to an
+ * abort, errors to words. Never throws.
+ */
+export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: Host = processHost): Promise<number> {
+  // A reader that went away (`devenv ps | head -1`) is no error of ours.
+  host.stdout.on('error', ignoreClosedPipe);
+  const progress = createProgress({
+    mode: flags.progress,
+    color: flags.color,
+    verbose: flags.verbose,
+    interactive: interactiveVerbs.has(verb),
+    stream: host.stderr,
+    env: host.env,
+  });
+  const signals = watchSignals((text) => progress.message(text));
+  try {
+    const core = await host.core();
+    const cwd = workingDirectory(core, flags.cwd, host.cwd);
+    const options: Options = {
+      cwd,
+      ...(flags.config === undefined ? {} : { configFile: flags.config }),
+      env: host.env,
+      report: progress.report,
+      signal: signals.signal,
+    };
+    const outcome = await work({ core, options, color: flags.color && wantsColor(host.stdout, host.env) });
+    await progress.close();
+    if (outcome.message && progress.mode !== 'quiet') progress.message(outcome.message);
+    if (flags.json && outcome.json) host.stdout.write(`${JSON.stringify({ schema: 1, outcome: 'success', ...outcome.json })}\n`);
+    else if (outcome.text) host.stdout.write(`${outcome.text}\n`);
+    return outcome.exitCode ?? 0;
+  } catch (error) {
+    await progress.close();
+    return await failed(verb, flags, host, progress, signals.received, error);
+  } finally {
+    signals[Symbol.dispose]();
+    host.stdout.off('error', ignoreClosedPipe);
+  }
+}
+
+const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['exec', 'shell', 'run']);
+
+async function failed(
+  verb: Verb,
+  flags: SharedFlags,
+  host: Host,
+  progress: Progress,
+  received: NodeJS.Signals | undefined,
+  error: unknown,
+): Promise<number> {
+  const { describeError, errorObject } = await import('./render/error.ts');
+  const userError = await asUserError(host, error);
+  const log = userError?.log ?? progress.failedLog();
+  const cancelled = received !== undefined;
+  const json = JSON.stringify(errorObject(userError, error, { log, cancelled }));
+  if (progress.mode !== 'json') {
+    const verbose = flags.verbose || Boolean(host.env['DEVENV_DEBUG']);
+    host.stderr.write(`${describeError(userError, error, { color: progress.color, verbose, log, cancelled })}\n`);
+  } else if (!flags.json) {
+    host.stderr.write(`${json}\n`);
+  }
+  if (flags.json) host.stdout.write(`${json}\n`);
+  return exitCodeOf(verb, userError, received);
+}
+
+async function asUserError(host: Host, error: unknown): Promise<UserError | undefined> {
+  // Core itself may be what failed to load.
+  const core = await host.core().catch(() => undefined);
+  return core && error instanceof core.UserError ? error : undefined;
+}
+
+function workingDirectory(core: Core, flag: string | undefined, cwd: string): string {
+  if (flag === undefined) return cwd;
+  const path = resolve(cwd, flag);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new core.UserError('USAGE', `There is no directory ${path}.`, { hint: 'Give -C a directory that exists.' });
+  return path;
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}

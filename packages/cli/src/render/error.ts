@@ -1,0 +1,80 @@
+import type { Problem, UserError } from '@devenv/core';
+import { painter, type Paint } from './color.ts';
+import { printable, printableLine } from './printable.ts';
+
+export interface ErrorContext {
+  readonly log: string | undefined;
+  /** The user asked to stop: what failed after that failed because of it. */
+  readonly cancelled: boolean;
+}
+
+/** An error in words. `userError` is undefined for a bug: then only `verbose` shows the stack. */
+export function describeError(
+  userError: UserError | undefined,
+  error: unknown,
+  context: ErrorContext & { readonly color: boolean; readonly verbose: boolean },
+): string {
+  const paint = painter(context.color);
+  if (isCancellation(userError, error, context)) return 'Stopped.';
+  if (!userError) return describeBug(error, context.verbose, paint);
+  const lines = [`${paint('red', 'Error:')} ${printable(userError.message)}`];
+  for (const problem of userError.problems) lines.push('', describeProblem(problem, paint));
+  if (userError.problems.length > 0 && (userError.hint || context.log)) lines.push('');
+  if (userError.hint) lines.push(`${paint('cyan', 'Hint:')} ${printable(userError.hint)}`);
+  if (context.log) lines.push(`Log: ${printableLine(context.log)}`);
+  if (context.verbose && userError.cause !== undefined) lines.push(`Cause: ${printable(causes(userError.cause))}`);
+  return lines.join('\n');
+}
+
+/** The object that ends stdout under `--json`. */
+export function errorObject(userError: UserError | undefined, error: unknown, context: ErrorContext): object {
+  const common = { schema: 1, outcome: 'error' };
+  if (isCancellation(userError, error, context)) return { ...common, code: 'CANCELLED', message: 'Stopped by the user.', problems: [] };
+  if (!userError) return { ...common, code: 'INTERNAL', message: messageOf(error), hint: reportHint, problems: [] };
+  return {
+    ...common,
+    code: userError.code,
+    message: userError.message,
+    hint: userError.hint,
+    problems: userError.problems,
+    log: context.log,
+  };
+}
+
+const reportHint = 'This is a mistake in devenv: please report it, with the output of the same command with --verbose.';
+
+function isCancellation(userError: UserError | undefined, error: unknown, { cancelled }: ErrorContext): boolean {
+  return userError?.code === 'CANCELLED' || (cancelled && (!userError || isAbort(error)));
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function describeProblem(problem: Problem, paint: Paint): string {
+  const place = [problem.file, problem.line, problem.column].filter((part) => part !== undefined).join(':');
+  const lines = [`${place ? `${paint('bold', printableLine(place))} ` : ''}${paint('dim', problem.code)} ${printable(problem.message)}`];
+  if (problem.frame) lines.push(indented(printable(problem.frame)));
+  if (problem.hint) lines.push(`  ${paint('cyan', 'Hint:')} ${printable(problem.hint)}`);
+  return lines.join('\n');
+}
+
+function describeBug(error: unknown, verbose: boolean, paint: Paint): string {
+  const lines = [`${paint('red', 'Sorry, devenv made a mistake:')} ${printable(messageOf(error))}`];
+  if (verbose) lines.push(printable(error instanceof Error ? (error.stack ?? '') : String(error)));
+  lines.push(verbose ? 'Please report it with the lines above.' : 'Please report it, with the output of the same command with --verbose.');
+  return lines.join('\n');
+}
+
+function causes(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause === undefined ? cause.message : `${cause.message} ← ${causes(cause.cause)}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^/gmu, '  ');
+}

@@ -1,0 +1,10 @@
+import type { Renderer } from './progress.ts';
+
+/** One JSON line for each event: for editors and other programs. */
+export function jsonRenderer(stream: NodeJS.WritableStream): Renderer {
+  return {
+    event: (event) => void stream.write(`${JSON.stringify(event)}\n`),
+    print: (text) => void stream.write(`${JSON.stringify({ type: 'notice', level: 'info', message: text })}\n`),
+    close() {},
+  };
+}

@@ -1,0 +1,30 @@
+import type { Status } from '@devenv/core';
+import { describeChange } from './ready.ts';
+
+/** `devenv` alone, where there is a devenv.json. */
+export function describeNext(status: Status): string {
+  if (status.state === 'absent')
+    return 'This folder has an environment that is not up yet.\n\n  devenv up       build and start it\n  devenv plan     see what that would do';
+  if (status.stale)
+    return `The environment is not what devenv.json says:\n${status.changes.map((change) => `  ${describeChange(change)}`).join('\n')}\n\n  devenv up       bring it up to date`;
+  if (status.state === 'stopped') return 'The environment is stopped.\n\n  devenv up       start it\n  devenv down     remove it';
+  return 'The environment is running.\n\n  devenv shell         a shell inside\n  devenv exec COMMAND  run one command inside\n  devenv status        does it match devenv.json?\n  devenv down          stop and remove it';
+}
+
+/** `devenv` alone, where there is none: what to write. */
+export function describeNoConfig(): string {
+  return `There is no devenv.json here or above. Write one:
+
+  {
+    "image": { "debian": "bookworm" },
+    "steps": [{ "apt": ["git", "curl"] }],
+    "user": "dev"
+  }
+
+then
+
+  devenv up       build and start it
+  devenv shell    a shell inside
+
+devenv --help lists the commands.`;
+}

@@ -1,0 +1,107 @@
+import { painter, type Paint } from './color.ts';
+import { bytes, duration } from './format.ts';
+import { printable, printableLine } from './printable.ts';
+import type { ProgressOptions, Renderer } from './progress.ts';
+import { Tasks, type Task } from './tasks.ts';
+
+type PlainOptions = Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> & { readonly stream: NodeJS.WritableStream };
+
+const heartbeatMilliseconds = 5000;
+
+/** For pipes and logs: a line when a task starts and one when it ends; after five silent seconds, what still runs. */
+export function plainRenderer(options: PlainOptions, clock: () => number = () => performance.now()): Renderer {
+  const paint = painter(options.color);
+  const tasks = new Tasks();
+  const startedAt = clock();
+  const write = (line: string): void => {
+    options.stream.write(`${line}\n`);
+    heartbeat.refresh();
+  };
+  const heartbeat = setTimeout(() => {
+    const now = clock();
+    for (const task of tasks.running.values())
+      write(
+        `${label(task)} … still ${task.last.state === 'waiting' ? 'waiting' : 'running'} (${duration((now - task.startedAt) / 1000)})${transferred(task)}`,
+      );
+    if (tasks.running.size === 0 && !options.interactive) write(`… still working (${duration((now - startedAt) / 1000)})`);
+    heartbeat.refresh();
+  }, heartbeatMilliseconds).unref();
+  return {
+    event(event) {
+      if (event.type === 'output') {
+        const task = tasks.running.get(event.id);
+        const lines = task?.output.add(event.text) ?? [];
+        if (task && options.verbose) for (const line of lines) write(`${label(task)} | ${line}`);
+        return;
+      }
+      const task = tasks.apply(event, clock());
+      if (event.type === 'notice') for (const line of noticeLines(event, paint)) write(line);
+      if (event.type === 'task' && task) for (const line of taskLines(task, clock(), paint)) write(line);
+    },
+    print: write,
+    close: () => clearTimeout(heartbeat),
+  };
+}
+
+/** Warnings, and the output of what failed: nothing else. */
+export function quietRenderer(options: PlainOptions): Renderer {
+  const paint = painter(options.color);
+  const tasks = new Tasks();
+  const write = (line: string): void => void options.stream.write(`${line}\n`);
+  return {
+    event(event) {
+      const task = tasks.apply(event, 0);
+      if (event.type === 'notice' && event.level === 'warning') for (const line of noticeLines(event, paint)) write(line);
+      if (task && event.type === 'task' && event.state === 'failed') for (const line of failureLines(task, paint)) write(line);
+    },
+    print: write,
+    close() {},
+  };
+}
+
+function taskLines(task: Task, now: number, paint: Paint): readonly string[] {
+  const { last } = task;
+  const seconds = last.seconds ?? (now - task.startedAt) / 1000;
+  switch (last.state) {
+    case 'started':
+      return [`${label(task)}${detail(task)}`];
+    case 'waiting':
+      return [`${label(task)} waits${detail(task)}`];
+    case 'cached':
+      return [`${label(task)} ${paint('cyan', 'CACHED')}`];
+    case 'done':
+      return [`${label(task)} ${paint('green', 'done')} ${duration(seconds)}`];
+    case 'failed':
+      return [`${label(task)} ${paint('red', 'failed')} ${duration(seconds)}`, ...failureLines(task, paint)];
+  }
+}
+
+/** What the failing step said last, set off from our own lines. */
+export function failureLines(task: Task, paint: Paint): readonly string[] {
+  return task.output.last().map((line) => `${paint('dim', '  │')} ${line}`);
+}
+
+export function noticeLines(
+  notice: { readonly level: 'info' | 'warning'; readonly message: string; readonly hint?: string },
+  paint: Paint,
+): readonly string[] {
+  const message = printable(notice.message);
+  const lines = [notice.level === 'warning' ? `${paint('yellow', 'Warning:')} ${message}` : message];
+  if (notice.hint) lines.push(`Hint: ${printable(notice.hint)}`);
+  return lines;
+}
+
+/** `[2/5] npm ci`, `[base] debian bookworm`. */
+function label({ last }: Task): string {
+  const place = last.number === undefined ? last.kind : last.total === undefined ? `${last.number}` : `${last.number}/${last.total}`;
+  return `[${place}] ${printableLine(last.title)}`;
+}
+
+function detail({ last }: Task): string {
+  return last.detail ? ` (${printableLine(last.detail)})` : '';
+}
+
+function transferred({ transfer }: Task): string {
+  if (!transfer) return '';
+  return `, ${bytes(transfer.bytes)}${transfer.total === undefined ? '' : ` of ${bytes(transfer.total)}`}`;
+}

@@ -1,0 +1,33 @@
+import type { BuildResult, Change, UpResult } from '@devenv/core';
+import { duration, plural } from './format.ts';
+import { printableLine } from './printable.ts';
+
+/** `Ready in 14 s · 2 steps built, 1 cached · localhost:3000 · next: devenv shell`, after what had changed. */
+export function describeUp(result: UpResult): string {
+  const parts = [`Ready in ${duration(result.seconds)}`, whatWasDone(result), ...result.addresses.map(printableLine), 'next: devenv shell'];
+  return [...result.changes.map(describeChange), parts.join(' · ')].join('\n');
+}
+
+export function describeBuild(result: BuildResult): string {
+  const steps = result.built === 0 ? 'nothing to do' : stepCount(result);
+  return [`Built in ${duration(result.seconds)}`, steps, 'next: devenv up'].join(' · ');
+}
+
+export function describeChange(change: Change): string {
+  const effect = { hot: 'applied at once', restart: 'needs a restart', rebuild: 'needs a rebuild' }[change.kind];
+  return `${printableLine(change.text)} (${effect})`;
+}
+
+function whatWasDone(result: UpResult): string {
+  if (result.outcome === 'unchanged' && result.built === 0) return 'nothing to do';
+  const container = { unchanged: undefined, started: 'started', created: undefined, recreated: 'new container', updated: 'updated' }[
+    result.outcome
+  ];
+  const steps = result.built + result.cached === 0 ? undefined : stepCount(result);
+  return [steps, container].filter((part) => part !== undefined).join(' · ') || 'new container';
+}
+
+function stepCount({ built, cached }: BuildResult): string {
+  if (built === 0) return `${plural(cached, 'step')} cached`;
+  return `${plural(built, 'step')} built${cached === 0 ? '' : `, ${cached} cached`}`;
+}
