@@ -91,7 +91,7 @@ type Parsed<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ op
 
 function parse<T extends ParseArgsOptionsConfig>(argv: readonly string[], options: T): Parsed<T> | undefined {
   try {
-    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values as Parsed<T>;
+    return parseArgs({ args: [...argv], options, strict: true, allowPositionals: false }).values;
   } catch {
     return undefined;
   }

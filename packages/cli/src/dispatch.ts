@@ -63,7 +63,7 @@ function unknownCommand(verb: string | undefined): UsageError {
 function asUsageError(error: unknown, verb: string | undefined, command: CommandClass): UsageError | undefined {
   if (error instanceof UsageError) return error;
   if (!(error instanceof Errors.CLIError)) return undefined;
-  const help = `See devenv ${verb === undefined ? '' : `${verb} `}--help.`;
+  const seeHelp = `See devenv ${verb === undefined ? '' : `${verb} `}--help.`;
   const unknown = (error as { flags?: unknown }).flags;
   if (error.constructor.name === 'NonExistentFlagsError' && Array.isArray(unknown)) {
     const flag = String(unknown[0]).split('=')[0] ?? '';
@@ -73,11 +73,11 @@ function asUsageError(error: unknown, verb: string | undefined, command: Command
     );
     return new UsageError(
       `There is no flag ${flag}${verb === undefined ? '' : ` of devenv ${verb}`}.`,
-      near ? `Did you mean ${near}?` : help,
+      near ? `Did you mean ${near}?` : seeHelp,
     );
   }
   const [message = ''] = error.message.split('\nSee more help');
-  return new UsageError(message.endsWith('.') ? message : `${message}.`, help);
+  return new UsageError(message.endsWith('.') ? message : `${message}.`, seeHelp);
 }
 
 /** The candidate that a slip of the fingers away from `word`; undefined when none is near. */

@@ -16,7 +16,7 @@ export async function rootHelp(): Promise<string> {
     'Flags of every command',
     ...columns(
       Object.entries(sharedFlags).map(([name, flag]) => [
-        `${flag.char ? `-${flag.char}, ` : ''}--${name}${flag.type === 'option' ? ` ${flag.helpValue}` : ''}`,
+        `${flag.char ? `-${flag.char}, ` : ''}--${name}${flag.type === 'option' ? ` ${String(flag.helpValue)}` : ''}`,
         flag.summary ?? '',
       ]),
     ),

@@ -2,7 +2,7 @@ import { painter, type Paint } from './color.ts';
 import { bytes, duration } from './format.ts';
 import { printable, printableLine } from './printable.ts';
 import type { ProgressOptions, Renderer } from './progress.ts';
-import { Tasks, type Task } from './tasks.ts';
+import { taskPlace, Tasks, taskSeconds, type Task } from './tasks.ts';
 
 type PlainOptions = Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> & { readonly stream: NodeJS.WritableStream };
 
@@ -60,20 +60,13 @@ export function quietRenderer(options: PlainOptions): Renderer {
 }
 
 function taskLines(task: Task, now: number, paint: Paint): readonly string[] {
-  const { last } = task;
-  const seconds = last.seconds ?? (now - task.startedAt) / 1000;
-  switch (last.state) {
-    case 'started':
-      return [`${label(task)}${detail(task)}`];
-    case 'waiting':
-      return [`${label(task)} waits${detail(task)}`];
-    case 'cached':
-      return [`${label(task)} ${paint('cyan', 'CACHED')}`];
-    case 'done':
-      return [`${label(task)} ${paint('green', 'done')} ${duration(seconds)}`];
-    case 'failed':
-      return [`${label(task)} ${paint('red', 'failed')} ${duration(seconds)}`, ...failureLines(task, paint)];
-  }
+  const { state } = task.last;
+  if (state === 'started') return [`${label(task)}${detail(task)}`];
+  if (state === 'waiting') return [`${label(task)} waits${detail(task)}`];
+  if (state === 'cached') return [`${label(task)} ${paint('cyan', 'CACHED')}`];
+  const seconds = duration(taskSeconds(task, now));
+  if (state === 'done') return [`${label(task)} ${paint('green', 'done')} ${seconds}`];
+  return [`${label(task)} ${paint('red', 'failed')} ${seconds}`, ...failureLines(task, paint)];
 }
 
 /** What the failing step said last, set off from our own lines. */
@@ -92,9 +85,8 @@ export function noticeLines(
 }
 
 /** `[2/5] npm ci`, `[base] debian bookworm`. */
-function label({ last }: Task): string {
-  const place = last.number === undefined ? last.kind : last.total === undefined ? `${last.number}` : `${last.number}/${last.total}`;
-  return `[${place}] ${printableLine(last.title)}`;
+function label(task: Task): string {
+  return `[${taskPlace(task)}] ${printableLine(task.last.title)}`;
 }
 
 function detail({ last }: Task): string {

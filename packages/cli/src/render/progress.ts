@@ -42,11 +42,11 @@ export function createProgress(options: ProgressOptions): Progress {
   let renderer: Renderer | undefined;
   let loading: Promise<void> | undefined;
   let log: string | undefined;
-  const load = (): Promise<void> =>
-    (loading ??= loadRenderer(mode, { ...options, color }).then((loaded) => {
-      renderer = loaded;
-      for (const event of waiting.splice(0)) loaded.event(event);
-    }));
+  const start = async (): Promise<void> => {
+    renderer = await loadRenderer(mode, { ...options, color });
+    for (const event of waiting.splice(0)) renderer.event(event);
+  };
+  const load = (): Promise<void> => (loading ??= start());
   const timer =
     options.interactive || mode === 'quiet' || mode === 'json' ? undefined : setTimeout(() => void load(), quietMilliseconds).unref();
   return {
@@ -81,8 +81,9 @@ async function loadRenderer(mode: Progress['mode'], options: ProgressOptions): P
     case 'json':
       return (await import('./json.ts')).jsonRenderer(options.stream);
     case 'quiet':
-      return (await import('./plain.ts')).quietRenderer(options);
+      break;
   }
+  return (await import('./plain.ts')).quietRenderer(options);
 }
 
 function resolveMode({ mode, stream, env }: ProgressOptions): Progress['mode'] {

@@ -39,6 +39,17 @@ export class Tasks {
   }
 }
 
+/** `2/5`, `2`, or the kind where a task has no number. */
+export function taskPlace({ last }: Task): string {
+  if (last.number === undefined) return last.kind;
+  return last.total === undefined ? `${last.number}` : `${last.number}/${last.total}`;
+}
+
+/** Seconds it took, or has taken so far. */
+export function taskSeconds({ last, startedAt }: Task, now: number): number {
+  return last.seconds ?? (now - startedAt) / 1000;
+}
+
 const keptLines = 50;
 const longestLine = 4096;
 

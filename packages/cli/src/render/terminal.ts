@@ -6,7 +6,7 @@ import { bytes, duration } from './format.ts';
 import { failureLines, noticeLines } from './plain.ts';
 import { printableLine } from './printable.ts';
 import type { ProgressOptions, Renderer } from './progress.ts';
-import { Tasks, type Task } from './tasks.ts';
+import { taskPlace, Tasks, taskSeconds, type Task } from './tasks.ts';
 
 type TerminalStream = NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number; readonly isTTY?: boolean };
 type TerminalOptions = Pick<ProgressOptions, 'color' | 'interactive'> & { readonly stream: TerminalStream };
@@ -23,7 +23,7 @@ export function terminalRenderer(options: TerminalOptions, clock: () => number =
   const paint = painter(options.color);
   const tasks = new Tasks();
   // log-update's own hiding of the cursor listens for signals, which belong to the command line.
-  const draw = createLogUpdate(stream as NodeJS.WritableStream, { showCursor: true });
+  const draw = createLogUpdate(stream, { showCursor: true });
   const restoreCursor = (): void => void stream.write(showCursor);
   let idleSince = clock();
   let hidden = false;
@@ -126,24 +126,15 @@ function transferText(transfer: NonNullable<Task['transfer']>, now: number): str
 }
 
 function endLines(task: Task, now: number, columns: number, paint: Paint): readonly string[] {
-  const { last } = task;
-  const seconds = duration(last.seconds ?? (now - task.startedAt) / 1000);
-  switch (last.state) {
-    case 'started':
-    case 'waiting':
-      return [];
-    case 'cached':
-      return [truncated(`${paint('green', '✓')} ${label(task)}  ${paint('cyan', 'CACHED')}`, columns)];
-    case 'done':
-      return [truncated(`${paint('green', '✓')} ${label(task)}  ${paint('dim', seconds)}`, columns)];
-    case 'failed':
-      return [truncated(`${paint('red', '✗')} ${label(task)}  ${paint('dim', seconds)}`, columns), ...failureLines(task, paint)];
-  }
+  const { state } = task.last;
+  if (state === 'started' || state === 'waiting') return [];
+  const mark = state === 'failed' ? paint('red', '✗') : paint('green', '✓');
+  const end = state === 'cached' ? paint('cyan', 'CACHED') : paint('dim', duration(taskSeconds(task, now)));
+  return [truncated(`${mark} ${label(task)}  ${end}`, columns), ...(state === 'failed' ? failureLines(task, paint) : [])];
 }
 
-function label({ last }: Task): string {
-  const place = last.number === undefined ? last.kind : last.total === undefined ? `${last.number}` : `${last.number}/${last.total}`;
-  return `${place} ${printableLine(last.title)}`;
+function label(task: Task): string {
+  return `${taskPlace(task)} ${printableLine(task.last.title)}`;
 }
 
 function truncated(line: string, columns: number): string {
