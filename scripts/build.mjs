@@ -1,8 +1,8 @@
 // Bundles the command line and the extension. Nothing runs when no input has changed since the last build.
 // Runs on Node 20 as well: on a fresh machine it is the first thing that starts.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SetupError, reportingErrors } from './setup/setup-error.mjs';
@@ -14,16 +14,35 @@ const stampFile = join(root, 'packages/cli/dist/.stamp.json');
 export async function build({ force = false } = {}) {
   if (!force && upToDate()) return false;
   const { build: bundle } = await import('esbuild');
-  rmSync(join(root, 'packages/cli/dist'), { recursive: true, force: true });
   const results = await Promise.all([bundle(commandLine), bundle(extension)]).catch((error) => {
     if (!error.errors) throw error;
     throw new SetupError(`The build failed with ${error.errors.length} error(s), see above.`);
   });
+  for (const { outputFiles } of results) replaceFiles(outputFiles);
   const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs)).filter((path) => existsSync(join(root, path)));
-  mkdirSync(join(root, 'packages/cli/dist'), { recursive: true });
   writeFileSync(stampFile, JSON.stringify({ settings: settingsHash(), inputs: fingerprints(inputs) }));
   return true;
 }
+
+/**
+ * A devenv that runs meanwhile may still load parts of the old build: parts are named by their content, so the new ones come
+ * first, the entry points last, and old parts go only when nobody can be using them any more.
+ */
+function replaceFiles(files) {
+  const isEntry = ({ path }) => !/chunk-|-[A-Z0-9]{8}\.js$/.test(path);
+  const folder = dirname(files[0].path);
+  mkdirSync(folder, { recursive: true });
+  for (const file of [...files.filter((each) => !isEntry(each)), ...files.filter(isEntry)]) {
+    writeFileSync(`${file.path}.new`, file.contents);
+    renameSync(`${file.path}.new`, file.path);
+  }
+  const current = new Set(files.map(({ path }) => path));
+  for (const path of readdirSync(folder).map((name) => join(folder, name))) {
+    if (!current.has(path) && path !== stampFile && Date.now() - statSync(path).mtimeMs > keepOldPartsMs) rmSync(path, { recursive: true });
+  }
+}
+
+const keepOldPartsMs = 60 * 60 * 1000;
 
 /** Code splitting keeps what a warm `exec` loads small: what is imported with `import()` gets files of its own. */
 const commandLine = {
@@ -42,6 +61,7 @@ const commandLine = {
   // CommonJS inside the bundle asks for Node's own modules through `require`.
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   metafile: true,
+  write: false,
   logLevel: 'warning',
 };
 
@@ -56,6 +76,7 @@ const extension = {
   target: 'node20',
   external: ['vscode'],
   metafile: true,
+  write: false,
   logLevel: 'warning',
 };
 

@@ -22,10 +22,12 @@ export function missingPackages(groups) {
   return wanted.filter(({ name }) => !lines.has(`${name} installed`));
 }
 
-/** The one command for someone who installs by hand. */
+/** The one command for someone who installs by hand; it refreshes the package lists first where they lack something. */
 export function installCommand(packages) {
   const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
-  return `${sudo}apt-get install --no-install-recommends ${packages.map(({ name }) => name).join(' ')}`;
+  const names = packages.map(({ name }) => name);
+  const known = spawnSync('apt-get', ['--simulate', 'install', ...names], { stdio: 'ignore' }).status === 0;
+  return `${known ? '' : `${sudo}apt-get update; `}${sudo}apt-get install --no-install-recommends ${names.join(' ')}`;
 }
 
 /** Installs the packages, as root. The lists are refreshed only when they lack something. @throws SetupError */
