@@ -1,0 +1,97 @@
+import { basename, dirname, join } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { readText } from '../base/files.ts';
+import { checkSchema } from './check-schema.ts';
+import type { Config } from './config.ts';
+import { configFileName, findConfig, foldersUpwards, type ConfigLocation } from './find-config.ts';
+import { foreignKeyHint } from './foreign-keys.ts';
+import { mergeLocal } from './merge.ts';
+import { parseSource } from './parse-source.ts';
+import { containerPath } from './paths.ts';
+import { Problems } from './problems.ts';
+import { readConfig } from './read-config.ts';
+import { devenvSchema } from './schema.ts';
+import type { ObjectNode } from './tree.ts';
+import { fillVariables } from './variables.ts';
+
+export const localFileName = 'devenv.local.json';
+
+export interface LoadOptions extends ConfigLocation {
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Reads devenv.json and devenv.local.json beside it, and checks everything they say. Writes nothing, asks nobody; whether
+ * the files that they name exist is found out later.
+ * @throws UserError CONFIG_NOT_FOUND, or CONFIG_INVALID with every problem of both files
+ */
+export function loadConfig(options: LoadOptions): Config {
+  const path = findConfig(options);
+  if (path === undefined) throw notFound(options);
+  const folder = dirname(path);
+  const localPath = join(folder, localFileName);
+  const problems = new Problems();
+
+  const shared = readObject(path, problems);
+  if (shared === 'absent') throw notFound(options);
+  const local = localPath === path ? 'absent' : readObject(localPath, problems);
+  const whole = shared !== undefined;
+  const tree = merge(shared, local === 'absent' ? undefined : local, problems);
+  const config = tree && check(tree, { path, folder, whole, env: options.env }, problems);
+
+  if (!config || problems.count > 0) throw invalid(problems, [path, localPath]);
+  return config;
+}
+
+/** The file's object; undefined, with problems, when it has none; `absent` when there is no file. */
+function readObject(path: string, problems: Problems): ObjectNode | undefined | 'absent' {
+  let text: string | undefined;
+  try {
+    text = readText(path);
+  } catch (cause) {
+    throw new UserError('CONFIG_INVALID', `${path} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`, { cause });
+  }
+  if (text === undefined) return 'absent';
+  const root = parseSource(path, text, problems);
+  if (!root || root.kind === 'object') return root;
+  problems.add('WRONG_TYPE', root, 'The file must be an object.', 'start it with {');
+  return undefined;
+}
+
+/** Both files as one. When one cannot be read, the other is still checked, so that all mistakes are reported at once. */
+function merge(shared: ObjectNode | undefined, local: ObjectNode | undefined, problems: Problems): ObjectNode | undefined {
+  if (!local) return shared;
+  return mergeLocal(shared ?? { ...local, members: new Map(), removed: [] }, local, problems);
+}
+
+interface Surroundings {
+  readonly path: string;
+  readonly folder: string;
+  /** devenv.json itself could be read. */
+  readonly whole: boolean;
+  readonly env: LoadOptions['env'];
+}
+
+function check(tree: ObjectNode, { path, folder, whole, env }: Surroundings, problems: Problems): Config {
+  const written = tree.members.get('workspace')?.value;
+  const workspace = containerPath(written?.kind === 'string' && written.value.startsWith('/') ? written.value : '/workspace');
+  const filled = fillVariables(tree, { env, workspaceFolder: folder, containerWorkspaceFolder: workspace }, problems);
+  // After the filling: what a variable brings is checked as if it were written there.
+  checkSchema(filled, devenvSchema, problems, { partial: !whole, hintFor: foreignKeyHint });
+  return readConfig(filled, path, { folder, workspace, home: env['HOME'] }, problems);
+}
+
+function invalid(problems: Problems, files: readonly string[]): UserError {
+  const list = problems.list(files);
+  const concerned = files.filter((file) => list.some((problem) => problem.file === file)).map((file) => basename(file));
+  const mistakes = list.length === 1 ? 'a mistake' : `${list.length} mistakes`;
+  return new UserError('CONFIG_INVALID', `${concerned.join(' and ')} ${concerned.length > 1 ? 'have' : 'has'} ${mistakes}`, {
+    problems: list,
+  });
+}
+
+function notFound({ cwd, configFile }: ConfigLocation): UserError {
+  if (configFile !== undefined) return new UserError('CONFIG_NOT_FOUND', `There is no file ${configFile} (looked from ${cwd})`);
+  const hint = `create a ${configFileName}:\n{\n  "image": { "debian": "bookworm" }, "steps": [{ "apt": ["git"] }]\n}`;
+  return new UserError('CONFIG_NOT_FOUND', `There is no ${configFileName} in ${foldersUpwards(cwd).join(', ')}`, { hint });
+}
