@@ -1,4 +1,5 @@
 import type { Report } from './base/events.ts';
+import type { Change } from './container/compare.ts';
 import type { Probe } from './engine/engine.ts';
 import type { Plan } from './plan/plan.ts';
 
@@ -26,13 +27,6 @@ export interface BuildResult {
   readonly built: number;
   readonly cached: number;
   readonly seconds: number;
-}
-
-/** One difference between an environment and its file, in words that every front end repeats. */
-export interface Change {
-  readonly kind: 'hot' | 'restart' | 'rebuild';
-  /** `ports: 3000 added`, `deps runs: package-lock.json changed`. */
-  readonly text: string;
 }
 
 export interface UpResult extends BuildResult {
@@ -95,19 +89,60 @@ export interface Diagnosis {
   readonly probes: readonly Probe[];
 }
 
-export declare function up(options: BuildOptions): Promise<UpResult>;
-export declare function build(options: BuildOptions): Promise<BuildResult>;
-export declare function plan(options: BuildOptions): Promise<Plan>;
+// Each operation loads what it needs when it is called: entering a container must not pay for building one.
+
+export async function up(options: BuildOptions): Promise<UpResult> {
+  return (await import('./up.ts')).up(options);
+}
+
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  return (await import('./up.ts')).buildOnly(options);
+}
+
+/** Changes nothing. */
+export async function plan(options: BuildOptions): Promise<Plan> {
+  return (await import('./overview.ts')).plan(options);
+}
+
 /** Without `step`: every step. `step` is a number from 1 or a name. @throws UserError UNKNOWN_STEP */
-export declare function why(options: BuildOptions & { readonly step?: string }): Promise<readonly Explanation[]>;
-/** Runs a command in the running environment on our own descriptors. @throws UserError NOT_RUNNING */
-export declare function exec(options: CommandOptions): Promise<Exit>;
-/** An interactive login shell of the environment's user: bash where it is, else sh. */
-export declare function shell(options: Omit<CommandOptions, 'command'>): Promise<Exit>;
+export async function why(options: BuildOptions & { readonly step?: string }): Promise<readonly Explanation[]> {
+  return (await import('./overview.ts')).why(options);
+}
+
+/** Runs a command in the running environment on our own descriptors. @throws UserError NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE */
+export async function exec(options: CommandOptions): Promise<Exit> {
+  return (await import('./enter.ts')).exec(options);
+}
+
+/** An interactive login shell of the environment's user. */
+export async function shell(options: Omit<CommandOptions, 'command'>): Promise<Exit> {
+  return (await import('./enter.ts')).shell(options);
+}
+
 /** A new container of the environment for one command, removed afterwards. */
-export declare function run(options: CommandOptions & BuildOptions): Promise<Exit>;
-export declare function stop(options: Options): Promise<Status>;
-export declare function down(options: Options & { readonly volumes?: boolean }): Promise<Status>;
-export declare function ps(options: Options): Promise<readonly Environment[]>;
-export declare function status(options: Options): Promise<Status>;
-export declare function doctor(options: Options): Promise<Diagnosis>;
+export async function run(options: CommandOptions & BuildOptions): Promise<Exit> {
+  return (await import('./run-once.ts')).runOnce(options);
+}
+
+/** Idempotent: afterwards the environment does not run; what was changed in it is kept. */
+export async function stop(options: Options): Promise<Status> {
+  return (await import('./overview.ts')).stop(options);
+}
+
+/** Idempotent: afterwards nothing of the environment is here but its layers, and its volumes unless `volumes`. */
+export async function down(options: Options & { readonly volumes?: boolean }): Promise<Status> {
+  return (await import('./overview.ts')).down(options);
+}
+
+/** All environments of this user on this machine. */
+export async function ps(options: Options): Promise<readonly Environment[]> {
+  return (await import('./overview.ts')).ps(options);
+}
+
+export async function status(options: Options): Promise<Status> {
+  return (await import('./overview.ts')).status(options);
+}
+
+export async function doctor(options: Options): Promise<Diagnosis> {
+  return (await import('./overview.ts')).doctor(options);
+}

@@ -2,5 +2,6 @@
 export { UserError, type ErrorCode, type Problem } from './base/errors.ts';
 export type { Event, Report } from './base/events.ts';
 export type { Plan, PlannedBase, PlannedStep } from './plan/plan.ts';
+export type { Change } from './container/compare.ts';
 export type { Probe } from './engine/engine.ts';
 export * from './api.ts';

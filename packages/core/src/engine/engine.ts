@@ -28,6 +28,8 @@ export interface Runner {
   /** Makes the container; nothing of it runs yet. Idempotent by `spec.id`: an unfinished one of that id is replaced. */
   create(spec: ContainerSpec): Promise<Container>;
   list(labels: Readonly<Record<string, string>>): Promise<readonly Container[]>;
+  /** Removes the volumes whose names begin so; idempotent. */
+  removeVolumes(prefix: string): Promise<void>;
   /** Removes what crashed commands left: containers, mounts, network namespaces, drafts whose owner is gone. */
   reap(report: Report): Promise<void>;
 }
@@ -72,7 +74,7 @@ export interface Workbench extends AsyncDisposable {
 
 export interface PutEntry {
   readonly path: string;
-  readonly content: { readonly type: 'file'; readonly source: string; readonly sha256: string } | { readonly type: 'symlink'; readonly target: string } | { readonly type: 'directory' };
+  readonly content: { readonly type: 'file'; readonly source: string; readonly sha256: string } | { readonly type: 'symlink'; readonly target: string } | /** Made when missing; one that is there is left as it is. */ { readonly type: 'directory' };
   /** Permission bits; ignored for symlinks. */
   readonly mode: number;
   /** Name or id of the owner in the image's own /etc/passwd; default root. */

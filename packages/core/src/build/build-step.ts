@@ -1,0 +1,154 @@
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { UserError } from '../base/errors.ts';
+import type { Build, StepProcess, Workbench } from '../engine/engine.ts';
+import type { InputEntry } from '../oci/step-key.ts';
+import type { PlannedStep } from '../plan/plan.ts';
+import type { ResolvedFile } from '../resolve/resolved.ts';
+import type { LayerId } from '../store/layer-store.ts';
+import type { BuildTools } from './build.ts';
+import { undeclaredInputs } from './undeclared-inputs.ts';
+import { aptScript, userScript } from './scripts.ts';
+
+export interface StepContext {
+  readonly session: Build;
+  readonly tools: BuildTools;
+  /** Id of the step's task in events. */
+  readonly task: string;
+  /** The workspace on the host. */
+  readonly folder: string;
+}
+
+/**
+ * Runs one step on `parent` and commits what it changed.
+ * @throws UserError STEP_FAILED with the path of the step's log; nothing of the step remains then.
+ */
+export async function buildStep(step: PlannedStep, parent: LayerId | undefined, files: readonly ResolvedFile[], context: StepContext): Promise<LayerId> {
+  await using workbench = await context.session.workbench(parent);
+  const { definition } = step;
+  switch (definition.kind) {
+    case 'copy':
+      for (const file of files) await put(workbench, file, context.folder, { mode: definition.mode, owner: definition.owner, temporary: false });
+      break;
+    case 'apt':
+      await runProcess(step, ['/bin/sh', '-c', aptScript, 'apt', ...definition.packages], workbench, files, context);
+      break;
+    case 'user':
+      await runProcess(step, ['/bin/sh', '-c', userScript, 'user', definition.user], workbench, files, context);
+      break;
+    case 'run':
+      await putInputs(step, files, workbench, context.folder);
+      await runProcess(step, definition.command, workbench, files, context);
+      break;
+    case 'env':
+      throw new Error('an env step makes no layer');
+    default:
+      throw new Error(`unexpected step: ${JSON.stringify(definition satisfies never)}`);
+  }
+  return workbench.commit();
+}
+
+/** The working directory and all that is made in it for the step belong to its user, so that writing beside inputs works. */
+async function putInputs(step: PlannedStep, files: readonly ResolvedFile[], workbench: Workbench, folder: string): Promise<void> {
+  const { workdir, user } = step.process!;
+  const directories = new Set([workdir]);
+  for (const file of files) {
+    for (let parent = dirname(file.target); parent.startsWith(`${workdir}/`); parent = dirname(parent)) directories.add(parent);
+  }
+  for (const path of [...directories].toSorted()) await workbench.put({ path, content: { type: 'directory' }, mode: 0o755, owner: user, temporary: true });
+  for (const file of files) await put(workbench, file, folder, { mode: undefined, owner: user, temporary: true });
+}
+
+async function put(workbench: Workbench, file: ResolvedFile, folder: string, how: { readonly mode: number | undefined; readonly owner: string | undefined; readonly temporary: boolean }): Promise<void> {
+  await workbench.put({
+    path: file.target,
+    content: contentOf(file.entry, join(folder, file.path)),
+    mode: how.mode ?? (file.entry.type === 'file' && file.entry.executable ? 0o755 : 0o644),
+    ...(how.owner === undefined ? {} : { owner: how.owner }),
+    temporary: how.temporary,
+  });
+}
+
+function contentOf(entry: InputEntry, source: string): Parameters<Workbench['put']>[0]['content'] {
+  return entry.type === 'symlink' ? { type: 'symlink', target: entry.target } : { type: 'file', source, sha256: entry.sha256 };
+}
+
+async function runProcess(step: PlannedStep, args: readonly string[], workbench: Workbench, files: readonly ResolvedFile[], context: StepContext): Promise<void> {
+  const { tools } = context;
+  const log = new StepLog(join(tools.logs, `${step.key}.log`));
+  const { definition } = step;
+  const own: Partial<Pick<StepProcess, 'network' | 'caches' | 'secrets'>> =
+    definition.kind === 'run' ? { network: definition.network, caches: cachesOf(definition.cache, tools.caches), secrets: secretsOf(definition.secrets, tools, step) } : { network: definition.kind === 'apt' };
+  const result = await workbench.run({
+    args,
+    env: { ...tools.transport.env, ...step.process!.env },
+    user: step.process!.user,
+    workdir: step.process!.workdir,
+    network: own.network ?? false,
+    caches: own.caches ?? [],
+    secrets: own.secrets ?? [],
+    onOutput: (chunk) => {
+      log.write(chunk);
+      tools.report({ type: 'output', id: context.task, text: chunk.toString() });
+    },
+    signal: tools.signal,
+  });
+  if (result.exitCode === 0) {
+    log.remove();
+    return;
+  }
+  log.close();
+  throw stepFailure(step, result, log, files, context.folder);
+}
+
+function stepFailure(step: PlannedStep, result: { readonly exitCode: number; readonly oomKilled: boolean }, log: StepLog, files: readonly ResolvedFile[], folder: string): UserError {
+  const undeclared = step.definition.kind === 'run' ? undeclaredInputs(log.tail, folder, step.process!.workdir, new Set(files.map((file) => file.path))) : [];
+  const names = undeclared.map((path) => JSON.stringify(path)).join(', ');
+  const hint =
+    undeclared.length > 0
+      ? `${names} exist${undeclared.length === 1 ? 's' : ''} in the workspace but ${undeclared.length === 1 ? 'is' : 'are'} not declared: add ${names} to the step's "inputs".`
+      : 'The layers before this step are kept: mend the step and run the same command again.';
+  const ended = result.oomKilled ? 'ran out of memory (exit code 137)' : `ended with exit code ${result.exitCode}`;
+  return new UserError('STEP_FAILED', `The step "${step.name}" ${ended}.`, { hint, log: log.path });
+}
+
+function cachesOf(targets: readonly string[], folder: string): StepProcess['caches'] {
+  return targets.map((target) => ({ source: join(folder, encodeURIComponent(target)), target }));
+}
+
+function secretsOf(names: readonly string[], tools: BuildTools, step: PlannedStep): StepProcess['secrets'] {
+  return names.map((name) => {
+    const value = tools.secrets[name];
+    if (value === undefined) {
+      throw new UserError('BAD_VALUE', `The step "${step.name}" needs the secret ${name}, which is not set.`, { hint: `Set it in the environment of devenv: read -rs ${name} && export ${name}` });
+    }
+    return { name, value };
+  });
+}
+
+/** The whole output of a step on disk, and its end in memory. Kept only when the step fails. */
+class StepLog {
+  readonly path: string;
+  tail = '';
+  private readonly descriptor: number;
+
+  constructor(path: string) {
+    this.path = path;
+    mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
+    this.descriptor = openSync(path, 'w', 0o600);
+  }
+
+  write(chunk: Buffer): void {
+    writeSync(this.descriptor, chunk);
+    this.tail = (this.tail + chunk.toString()).slice(-32 * 1024);
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+
+  remove(): void {
+    this.close();
+    rmSync(this.path, { force: true });
+  }
+}

@@ -1,0 +1,90 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { sha256 } from '../base/canonical-json.ts';
+import type { Directories } from '../base/directories.ts';
+import { UserError } from '../base/errors.ts';
+import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
+import { lock } from '../base/locks.ts';
+import type { ContainerSpec } from '../engine/engine.ts';
+
+/** 16 hexadecimal digits. Two worktrees are two environments; root and a user never share one. */
+export type EnvironmentId = string & { readonly __brand: 'EnvironmentId' };
+
+export interface EnvironmentPlace {
+  /** The workspace's real path. */
+  readonly folder: string;
+  /** The real path of the config file. */
+  readonly configFile: string;
+  readonly engine: string;
+  /** User id of the caller. */
+  readonly uid: number;
+}
+
+export function environmentId(place: EnvironmentPlace): EnvironmentId {
+  return sha256([place.folder, place.configFile, place.engine, String(place.uid)].join('\0')).slice(0, 16) as EnvironmentId;
+}
+
+/** The version of the record below. */
+const recordSchema = 1;
+
+/** What is kept of an environment: enough to enter it, and to find out what changed since it was made. */
+export interface EnvironmentRecord {
+  readonly schema: typeof recordSchema;
+  readonly environmentId: EnvironmentId;
+  readonly name: string;
+  readonly folder: string;
+  readonly configFile: string;
+  /** What the container was made from. */
+  readonly spec: ContainerSpec;
+  /** The steps its image was made of, in order. */
+  readonly steps: readonly { readonly name: string; readonly key: string }[];
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+}
+
+/** The records of all environments of this user on this machine. */
+export class Environments {
+  private readonly directories: Directories;
+
+  constructor(directories: Directories) {
+    this.directories = directories;
+  }
+
+  /** Folder with the environment's record, names and remembered hashes. */
+  folder(id: EnvironmentId): string {
+    return join(this.directories.state, 'environments', id);
+  }
+
+  read(id: EnvironmentId): EnvironmentRecord | undefined {
+    const record = readJson<EnvironmentRecord>(join(this.folder(id), 'environment.json'));
+    if (record && record.schema > recordSchema) {
+      throw new UserError('STORE_FORMAT', `The environment ${id} was made by a newer devenv.`, { hint: 'Use the newer devenv.' });
+    }
+    return record;
+  }
+
+  write(record: Omit<EnvironmentRecord, 'schema'>): void {
+    writeFileAtomically(join(this.folder(record.environmentId), 'environment.json'), JSON.stringify({ schema: recordSchema, ...record }));
+  }
+
+  /** Drops all that is kept of it, remembered names included: the next `up` asks what they mean now. */
+  forget(id: EnvironmentId): void {
+    rmSync(this.folder(id), { recursive: true, force: true });
+  }
+
+  list(): readonly EnvironmentRecord[] {
+    try {
+      return readdirSync(join(this.directories.state, 'environments'))
+        .map((id) => this.read(id as EnvironmentId))
+        .filter((record) => record !== undefined);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  /** One command at a time changes an environment. */
+  lock(id: EnvironmentId, signal: AbortSignal, onWait: () => void): Promise<Disposable> {
+    return lock(join(this.directories.runtime, 'environments', id), { signal, onWait });
+  }
+}

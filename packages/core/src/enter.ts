@@ -1,0 +1,41 @@
+import { dirname } from 'node:path';
+import type { CommandOptions, Exit, Options } from './api.ts';
+import { UserError } from './base/errors.ts';
+import { findConfig } from './config/find-config.ts';
+import { environmentId, Environments } from './container/environment.ts';
+import type { ExecOptions } from './engine/engine.ts';
+import { engineName, openContainer, placesOf, userId } from './open-tools.ts';
+import { execute } from './session/execute.ts';
+import { shellCommand } from './session/shell-command.ts';
+
+/** Runs a command in the running environment. Neither the file nor the store is read: entering must cost next to nothing. */
+export async function exec(options: CommandOptions): Promise<Exit> {
+  const configFile = configOrThrow(options);
+  const folder = dirname(configFile);
+  const record = new Environments(placesOf(options)).read(environmentId({ folder, configFile, engine: engineName, uid: userId() }));
+  if (!record) throw new UserError('NOT_RUNNING', `There is no environment for ${folder} yet.`, { hint: 'Start it: devenv up' });
+  const container = await openContainer(options, record.spec.id);
+  return execute(container, options.command, commandOptions(options));
+}
+
+export function shell(options: Omit<CommandOptions, 'command'>): Promise<Exit> {
+  return exec({ ...options, command: shellCommand });
+}
+
+/** A terminal when both ends are one, unless the caller says. */
+export function commandOptions(options: Omit<CommandOptions, 'command'>): Omit<ExecOptions, 'stdio'> {
+  return {
+    terminal: options.terminal ?? (process.stdin.isTTY === true && process.stdout.isTTY === true),
+    ...(options.extraEnv ? { env: options.extraEnv } : {}),
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.workdir === undefined ? {} : { workdir: options.workdir }),
+  };
+}
+
+export function configOrThrow(options: Options): string {
+  const found = findConfig(options);
+  if (found === undefined) {
+    throw new UserError('CONFIG_NOT_FOUND', `There is no devenv.json in ${options.cwd} or above.`, { hint: 'Go to a folder of your project, or name the file: --config FILE' });
+  }
+  return found;
+}

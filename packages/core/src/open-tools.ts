@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import type { Options } from './api.ts';
+import { directories, type Directories } from './base/directories.ts';
+import type { Container, Engine } from './engine/engine.ts';
+import type { Registry } from './registry/registry.ts';
+
+/** Everything that stands below the stages, chosen for this user on this machine: the only place that names implementations. */
+export interface Tools {
+  readonly directories: Directories;
+  readonly engine: Engine;
+  /** Opened when a name has to be looked up or a layer fetched: a warm command does neither. */
+  readonly registry: () => Promise<Registry>;
+}
+
+/** Name of the engine that is used here. */
+export const engineName = 'embedded';
+
+/** @throws UserError ENGINE_UNAVAILABLE when no engine works here, NOT_WRITABLE, STORE_FORMAT */
+export async function openTools(options: Pick<Options, 'env'>): Promise<Tools> {
+  const places = placesOf(options);
+  const [{ diskStore }, { findEngine }] = await Promise.all([import('./store/disk-store.ts'), import('./engine/find-engine.ts')]);
+  const store = diskStore(places);
+  return {
+    directories: places,
+    engine: findEngine({ directories: places, store, cache: store, env: options.env }),
+    registry: async () => {
+      const { remoteRegistry } = await import('./registry/remote.ts');
+      return remoteRegistry({ env: options.env });
+    },
+  };
+}
+
+/** One running container, for entering it: loads only what that takes. */
+export async function openContainer(options: Pick<Options, 'env'>, id: string): Promise<Pick<Container, 'exec'>> {
+  const { execInRunningContainer } = await import('./engine/embedded/exec.ts');
+  const folder = join(placesOf(options).data, 'containers', id);
+  return { exec: async (command, execOptions) => execInRunningContainer(folder, command, execOptions) };
+}
+
+export function placesOf(options: Pick<Options, 'env'>): Directories {
+  return directories(options.env, userId());
+}
+
+export function userId(): number {
+  return process.getuid?.() ?? 0;
+}

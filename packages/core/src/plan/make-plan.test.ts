@@ -1,0 +1,124 @@
+import { expect, test } from 'vitest';
+import type { Config, RunStep, Step } from '../config/config.ts';
+import type { Resolved, ResolvedFile } from '../resolve/resolved.ts';
+import { differences } from './explain.ts';
+import { keysOf, makePlan } from './make-plan.ts';
+
+const place = { file: '/w/devenv.json', line: 1, column: 1 };
+const install: RunStep = { kind: 'run', name: 'deps', place, command: ['/bin/sh', '-c', 'npm ci'], inputs: ['package.json'], outputs: [], env: {}, user: undefined, workdir: undefined, cache: [], secrets: [], network: true };
+const file: ResolvedFile = { path: 'package.json', target: '/workspace/package.json', entry: { type: 'file', sha256: 'a'.repeat(64), executable: false } };
+
+interface Change {
+  readonly steps?: readonly Step[];
+  readonly config?: Partial<Config>;
+  readonly files?: readonly ResolvedFile[];
+  readonly resolved?: Partial<Resolved>;
+}
+
+function resolved(change: Change = {}): Resolved {
+  const steps = change.steps ?? [{ kind: 'apt', name: 'tools', place, packages: ['git'] }, install];
+  const config: Config = {
+    path: '/w/devenv.json',
+    folder: '/w',
+    name: 'shop',
+    base: { kind: 'debian', suite: 'bookworm', packages: [], mirror: undefined, snapshot: undefined },
+    platform: undefined,
+    args: {},
+    steps,
+    user: undefined,
+    workspace: '/workspace',
+    command: undefined,
+    entrypoint: undefined,
+    labels: {},
+    healthcheck: undefined,
+    env: {},
+    mounts: [],
+    ports: [],
+    limits: {},
+    security: { capAdd: [], capDrop: [], seccomp: 'default', noNewPrivileges: false, readonlyRoot: false, privileged: false },
+    certificates: true,
+    hooks: { create: [], start: [], attach: [] },
+    customizations: {},
+    ...change.config,
+  };
+  return {
+    config,
+    platform: { os: 'linux', architecture: 'amd64' },
+    base: { kind: 'debian', suite: 'bookworm', packages: [], mirror: undefined, snapshot: undefined },
+    files: steps.map((step) => (step.kind === 'run' || step.kind === 'copy' ? (change.files ?? [file]) : [])),
+    ...change.resolved,
+  };
+}
+
+const partsOf = (change: Change = {}) => makePlan(resolved(change), new Map()).steps.findLast((step) => step.definition.kind === 'run')!.parts;
+const run = (change: Partial<RunStep>): Change => ({ steps: [{ kind: 'apt', name: 'tools', place, packages: ['git'] }, { ...install, ...change }] });
+const sha = (digit: string): ResolvedFile => ({ ...file, entry: { type: 'file', sha256: digit.repeat(64), executable: false } });
+
+test.each<[string, Change, string[]]>([
+  ['the command', run({ command: ['/bin/sh', '-c', 'npm install'] }), ['command changed: ["/bin/sh","-c","npm ci"] → ["/bin/sh","-c","npm install"]']],
+  ['an input', { files: [sha('b')] }, ['input package.json changed: aaaaaaaa… → bbbbbbbb…']],
+  ['the executable bit of an input', { files: [{ ...file, entry: { type: 'file', sha256: 'a'.repeat(64), executable: true } }] }, ['input package.json changed: aaaaaaaa… → aaaaaaaa… (executable)']],
+  ['one more input', { files: [file, { ...file, path: 'x' }] }, ['input x added: aaaaaaaa…']],
+  ['one input less', { files: [] }, ['input package.json removed']],
+  ['a link where a file was', { files: [{ ...file, entry: { type: 'symlink', target: 'other' } }] }, ['input package.json changed: aaaaaaaa… → link to other']],
+  ['an argument', { config: { args: { MODE: 'ci' } } }, ['argument MODE added: ci']],
+  ['a variable of the step', run({ env: { CI: '1' } }), ['env changed: {} → {"CI":"1"}']],
+  ['the user', run({ user: '1000' }), ['user changed: root → 1000']],
+  ['the working directory', run({ workdir: '/src' }), ['workdir changed: /workspace → /src']],
+  ['the outputs', run({ outputs: ['dist'], user: 'root' }), ['outputs changed: [] → ["dist"]']],
+  ['the caches', run({ cache: ['/root/.npm'] }), ['cache changed: [] → ["/root/.npm"]']],
+  ['the names of secrets', run({ secrets: ['TOKEN'] }), ['secrets changed: [] → ["TOKEN"]']],
+  ['the network', run({ network: false }), ['network changed: true → false']],
+  ['the platform', { resolved: { platform: { os: 'linux', architecture: 'arm64' } } }, ['what it stands on changed', 'platform changed: linux/amd64 → linux/arm64']],
+  ['the step below', { steps: [{ kind: 'apt', name: 'tools', place, packages: ['curl', 'git'] }, install] }, ['what it stands on changed']],
+  ['the base', { resolved: { base: { kind: 'debian', suite: 'trixie', packages: [], mirror: undefined, snapshot: undefined } } }, ['what it stands on changed']],
+])('changing %s changes the key, and is what the comparison names', (_what, change, expected) => {
+  expect(differences(partsOf(), partsOf(change), undefined)).toEqual(expected);
+});
+
+test.each<[string, Change]>([
+  ['the name of the step', run({ name: 'other' })],
+  ['the place in the file', run({ place: { file: '/elsewhere', line: 9, column: 9 } })],
+  ['the folder and the name of the project', { config: { folder: '/elsewhere', path: '/elsewhere/devenv.json', name: 'else' } }],
+  ['the spelling of the inputs', run({ inputs: ['./package.json'] })],
+  ['variables of the environment', { config: { env: { X: '1' } } }],
+  ['a mirror', { resolved: { base: { kind: 'debian', suite: 'bookworm', packages: [], mirror: 'http://mirror.example/debian', snapshot: undefined } } }],
+  ['certificates', { config: { certificates: false } }],
+  ['ports, limits and hooks', { config: { ports: [{ hostAddress: '127.0.0.1', hostPort: 1, containerPort: 1, protocol: 'tcp' }], limits: { pids: 9 } } }],
+])('%s is in no key', (_what, change) => {
+  expect(keysOf(resolved(change))).toEqual(keysOf(resolved()));
+});
+
+test('an image is known by the digest of its config, not by its tag or its manifest', () => {
+  const image = (reference: string, manifest: string, id: string): Resolved =>
+    resolved({ resolved: { base: { kind: 'image', reference, name: { manifest: manifest as never, image: id as never, config: { env: {}, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] } } } } });
+  expect(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:c'))).toEqual(keysOf(image('mirror/node:latest', 'sha256:2', 'sha256:c')));
+  expect(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:c'))).not.toEqual(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:d')));
+});
+
+test('a changed step and those after it run; those before it are cached', () => {
+  const before = resolved();
+  const after = resolved({ files: [sha('b')] });
+  const known = new Map(keysOf(before).map((key) => [key, 7]));
+  expect(makePlan(before, known).steps.map((step) => step.state)).toEqual(['cached', 'cached']);
+  expect(makePlan(after, known).steps.map((step) => step.state)).toEqual(['cached', 'runs']);
+  expect(makePlan(resolved({ steps: [{ kind: 'apt', name: 'tools', place, packages: ['vim'] }, install] }), known).steps.map((step) => step.state)).toEqual(['runs', 'runs']);
+});
+
+test('a variable set by a step reaches the steps after it, and those before it stay cached', () => {
+  const path: Step = { kind: 'env', name: 'env PATH', place, env: { PATH: '/opt/bin:${containerEnv:PATH}' } };
+  const plan = makePlan(resolved({ steps: [install, path, { ...install, name: 'later' }] }), new Map());
+  expect(plan.steps.map((step) => [step.name, step.state, step.process?.env['PATH']])).toEqual([
+    ['deps', 'runs', '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+    ['env PATH', 'config', undefined],
+    ['later', 'runs', '/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  ]);
+  expect(plan.steps[0]!.key).toBe(makePlan(resolved({ steps: [install] }), new Map()).steps[0]!.key);
+});
+
+test('the user is made before the first step that runs as it, else after the last', () => {
+  const names = (change: Change): string[] => makePlan(resolved(change), new Map()).steps.map((step) => step.name);
+  expect(names({ config: { user: 'dev' } })).toEqual(['tools', 'deps', 'user dev']);
+  expect(names({ ...run({ outputs: ['node_modules'] }), config: { user: 'dev' } })).toEqual(['tools', 'user dev', 'deps']);
+  expect(names({ config: { user: '1000' } })).toEqual(['tools', 'deps']);
+});

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto';
+import type { BuildOptions, CommandOptions, Exit } from './api.ts';
+import { commandOptions } from './enter.ts';
+import { execute } from './session/execute.ts';
+import { specOf, survey } from './survey.ts';
+import { buildLayers } from './up.ts';
+
+/** A new container of the environment for one command, removed afterwards, however the command ends. */
+export async function runOnce(options: CommandOptions & BuildOptions): Promise<Exit> {
+  const found = await survey(options);
+  const { engine } = found.tools;
+  await engine.reap(options.report);
+  const { layer } = await buildLayers(found, options);
+  const spec = specOf(found, layer);
+  const container = await engine.create({
+    ...spec,
+    id: `${spec.id}-run-${randomBytes(3).toString('hex')}`,
+    labels: { ...spec.labels, 'devenv.role': 'run' },
+    ports: [], // the environment itself may be running and own them
+  });
+  try {
+    await container.start();
+    return await execute(container, options.command, commandOptions(options));
+  } finally {
+    await container.remove();
+  }
+}

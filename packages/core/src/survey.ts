@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import type { Options } from './api.ts';
+import { readJson, writeFileAtomically } from './base/files.ts';
+import type { Transport } from './build/build.ts';
+import { hostTransport } from './transport.ts';
+import type { Config } from './config/config.ts';
+import { loadConfig } from './config/load-config.ts';
+import { compareSpecs, type Change } from './container/compare.ts';
+import { environmentId, Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
+import { makeSpec } from './container/make-spec.ts';
+import type { Container, ContainerSpec } from './engine/engine.ts';
+import { engineName, openTools, userId, type Tools } from './open-tools.ts';
+import { explainKey } from './plan/explain.ts';
+import { keysOf, makePlan } from './plan/make-plan.ts';
+import type { Plan, PlannedStep } from './plan/plan.ts';
+import type { StepKey } from './oci/step-key.ts';
+import { namesOf, resolve } from './resolve/resolve.ts';
+import type { Resolved, ResolvedNames } from './resolve/resolved.ts';
+import type { LayerId, StepRecord } from './store/layer-store.ts';
+
+/** What the file asks for and what is here: the common beginning of every command that needs both. Nothing is changed by looking. */
+export interface Survey {
+  readonly tools: Tools;
+  readonly environments: Environments;
+  readonly config: Config;
+  readonly environmentId: EnvironmentId;
+  readonly containerId: string;
+  readonly resolved: Resolved;
+  readonly plan: Plan;
+  readonly records: ReadonlyMap<StepKey, StepRecord>;
+  readonly transport: Transport;
+}
+
+/** @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, ENGINE_UNAVAILABLE and those of the registry when a name is new */
+export async function survey(options: Options & { readonly refresh?: boolean }): Promise<Survey> {
+  const config = loadConfig(options);
+  const tools = await openTools(options);
+  const environments = new Environments(tools.directories);
+  const id = environmentId({ folder: config.folder, configFile: config.path, engine: engineName, uid: userId() });
+  const folder = environments.folder(id);
+  const known = readJson<ResolvedNames>(join(folder, 'names.json')) ?? {};
+  const resolved = await resolve(config, { registry: tools.registry, known, refresh: options.refresh ?? false, hashCache: join(tools.directories.cache, 'hashes', `${id}.json`) });
+  const names = namesOf(resolved);
+  if (JSON.stringify(names) !== JSON.stringify(known)) writeFileAtomically(join(folder, 'names.json'), JSON.stringify(names));
+  const records = new Map<StepKey, StepRecord>();
+  for (const key of keysOf(resolved)) {
+    const record = await tools.engine.builder.lookup(key);
+    if (record) records.set(key, record);
+  }
+  const plan = makePlan(resolved, new Map([...records].map(([key, record]) => [key, record.seconds])));
+  return { tools, environments, config, environmentId: id, containerId: containerName(config.name, id), resolved, plan, records, transport: hostTransport(config.certificates, options.env) };
+}
+
+/** The container of an environment, when there is one. */
+export async function findContainer(tools: Tools, id: EnvironmentId): Promise<Container | undefined> {
+  const [container] = await tools.engine.list({ 'devenv.environment': id, 'devenv.role': 'environment' });
+  return container;
+}
+
+export function specOf(found: Survey, layer: LayerId | undefined): ContainerSpec {
+  const { environmentId: id, containerId, transport } = found;
+  const spec = makeSpec(found.plan, found.config, { environmentId: id, containerId, layer, transport });
+  return { ...spec, labels: { ...spec.labels, 'devenv.role': 'environment' } };
+}
+
+/** What differs between an environment and its file; empty when `up` has nothing to change. */
+export async function changesOf(found: Survey, record: EnvironmentRecord): Promise<readonly Change[]> {
+  const first = found.plan.steps.find((step) => step.state === 'runs');
+  if (found.plan.base.state === 'runs' || first) return [await rebuildChange(found, first)];
+  return compareSpecs(record.spec, specOf(found, topLayer(found)));
+}
+
+/** The layer that a plan without work stands for. */
+export function topLayer(found: Survey): LayerId | undefined {
+  const keys = [found.plan.base.key, ...found.plan.steps.filter((step) => step.state === 'cached').map((step) => step.key)];
+  return found.records.get(keys.at(-1)!)?.layer;
+}
+
+/** Why a step runs, as lines. */
+export async function reasonsOf(found: Survey, step: PlannedStep, earlier: readonly StepRecord[]): Promise<string[]> {
+  const index = found.plan.steps.indexOf(step);
+  const parent = found.plan.steps.slice(0, index).findLast((candidate) => candidate.key === step.parts.parent);
+  return explainKey(step.key, step.parts, { project: found.config.name, name: step.name }, earlier, parent?.name ?? found.plan.base.title);
+}
+
+async function rebuildChange(found: Survey, first: PlannedStep | undefined): Promise<Change> {
+  const earlier = await found.tools.engine.builder.records();
+  if (!first || found.plan.base.state === 'runs') return { kind: 'rebuild', text: `rebuild from the base ${found.plan.base.title}` };
+  const reasons = await reasonsOf(found, first, earlier);
+  const seconds = found.plan.steps.filter((step) => step.state === 'runs').map((step) => lastSeconds(found, step, earlier));
+  const known = seconds.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+  const about = seconds.some((value) => value !== undefined) ? ` (about ${Math.max(1, Math.round(known))} s)` : '';
+  const place = first.number === undefined ? first.name : `step ${first.number}`;
+  return { kind: 'rebuild', text: `rebuild from ${place}${about}: ${first.name} runs: ${reasons.join('; ')}` };
+}
+
+function lastSeconds(found: Survey, step: PlannedStep, earlier: readonly StepRecord[]): number | undefined {
+  return earlier.find((record) => record.step.project === found.config.name && record.step.name === step.name)?.seconds;
+}
+
+function containerName(name: string, id: EnvironmentId): string {
+  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 30) || 'devenv';
+  return `${slug}-${id}`;
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import type { Transport } from './build/build.ts';
+
+/** Where the distributions keep their bundle: Debian, Red Hat, openSUSE, Alpine (as in Go's crypto/x509). */
+const bundles = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem', '/etc/ssl/cert.pem'];
+
+/** Where the bundle is shown inside. */
+const inside = '/run/devenv/ca.pem';
+
+/** Who reads which variable: OpenSSL and Go, Node, Python's requests, curl, git; apt reads a configuration that names the bundle. */
+const certificateVariables = {
+  SSL_CERT_FILE: inside,
+  NODE_EXTRA_CA_CERTS: inside,
+  REQUESTS_CA_BUNDLE: inside,
+  CURL_CA_BUNDLE: inside,
+  GIT_SSL_CAINFO: inside,
+  APT_CONFIG: '/run/devenv/apt.conf',
+};
+
+const proxyVariables = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', 'NO_PROXY'];
+
+/** The host's CA bundle and proxies, as they reach into containers when the file says `certificates` (the default). */
+export function hostTransport(enabled: boolean, env: Readonly<Record<string, string | undefined>>): Transport {
+  if (!enabled) return { certificates: undefined, env: {} };
+  const certificates = readFirst([env['SSL_CERT_FILE'], ...bundles]);
+  const proxies = proxyVariables.flatMap((name) => [name, name.toLowerCase()]).flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
+  return { certificates, env: { ...(certificates === undefined ? {} : certificateVariables), ...Object.fromEntries(proxies) } };
+}
+
+function readFirst(paths: readonly (string | undefined)[]): string | undefined {
+  for (const path of paths) {
+    if (!path) continue;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      // The next distribution's place.
+    }
+  }
+  return undefined;
+}
