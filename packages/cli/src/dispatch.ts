@@ -10,7 +10,6 @@ import { UsageError } from './usage-error.ts';
 
 /** Everything that the fast path leaves: the other commands, help, and what is wrong with a command line. */
 export async function dispatch(verb: string | undefined, rest: readonly string[]): Promise<number> {
-  if (verb === undefined && rest[0] === '--version') return print(packageFile.version);
   if (verb === 'help') return await help(rest[0]);
   const { own } = splitCommand(rest);
   const words = verb === 'exec' || verb === 'run' ? own : rest;
@@ -64,8 +63,9 @@ function asUsageError(error: unknown, verb: string | undefined, command: Command
   if (error instanceof UsageError) return error;
   if (!(error instanceof Errors.CLIError)) return undefined;
   const seeHelp = `See devenv ${verb === undefined ? '' : `${verb} `}--help.`;
+  // Of oclif's errors only NonExistentFlagsError has flags; a bundle may change class names.
   const unknown = (error as { flags?: unknown }).flags;
-  if (error.constructor.name === 'NonExistentFlagsError' && Array.isArray(unknown)) {
+  if (Array.isArray(unknown)) {
     const flag = String(unknown[0]).split('=')[0] ?? '';
     const near = nearest(
       flag,

@@ -1,7 +1,8 @@
+import packageFile from '../package.json' with { type: 'json' };
 import { parseExec, parseUp } from './command-line.ts';
 
 /**
- * Carries out `exec` and `up` without loading oclif, which costs more than the rest of a warm command. Returns the exit
+ * Carries out `exec`, `up` and `--version` without loading oclif, which costs more than the rest of a warm command. Returns the exit
  * code, or undefined when a word is not fully understood: then oclif decides and explains.
  */
 export async function fastPath(verb: string | undefined, rest: readonly string[]): Promise<number | undefined> {
@@ -12,6 +13,10 @@ export async function fastPath(verb: string | undefined, rest: readonly string[]
   if (verb === 'up') {
     const flags = parseUp(rest);
     return flags && (await import('./verbs/up.ts')).up(flags);
+  }
+  if (verb === undefined && rest[0] === '--version') {
+    process.stdout.write(`${packageFile.version}\n`);
+    return 0;
   }
   return undefined;
 }

@@ -5,7 +5,7 @@ import { printableLine } from './printable.ts';
 /** `Ready in 14 s · 2 steps built, 1 cached · localhost:3000 · next: devenv shell`, after what had changed. */
 export function describeUp(result: UpResult): string {
   const parts = [`Ready in ${duration(result.seconds)}`, whatWasDone(result), ...result.addresses.map(printableLine), 'next: devenv shell'];
-  return [...result.changes.map(describeChange), parts.join(' · ')].join('\n');
+  return [...result.changes.map((change) => printableLine(change.text)), parts.join(' · ')].join('\n');
 }
 
 export function describeBuild(result: BuildResult): string {
@@ -13,8 +13,9 @@ export function describeBuild(result: BuildResult): string {
   return [`Built in ${duration(result.seconds)}`, steps, 'next: devenv up'].join(' · ');
 }
 
+/** A difference that stands: what `up` would have to do about it. */
 export function describeChange(change: Change): string {
-  const effect = { hot: 'applied at once', restart: 'needs a restart', rebuild: 'needs a rebuild' }[change.kind];
+  const effect = { hot: 'applies at once', restart: 'needs a restart', rebuild: 'needs a rebuild' }[change.kind];
   return `${printableLine(change.text)} (${effect})`;
 }
 

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest';
+import { fastPathOptions, parseExec, parseUp, splitCommand, verbFirst } from './command-line.ts';
+import Exec from './commands/exec.ts';
+import Up from './commands/up.ts';
+
+const words = (line: string): string[] => (line === '' ? [] : line.split(' '));
+
+test.each([
+  ['ls', {}, 'ls'],
+  ['ls -la', {}, 'ls -la'],
+  ['-- ls -la', {}, 'ls -la'],
+  ['ls -- -la', {}, 'ls -- -la'],
+  ['-- -weird', {}, '-weird'],
+  ['-u dev id -u', { user: 'dev' }, 'id -u'],
+  ['-udev id', { user: 'dev' }, 'id'],
+  ['--user=dev id', { user: 'dev' }, 'id'],
+  ['--user dev id --user x', { user: 'dev' }, 'id --user x'],
+  ['-it sh', { terminal: true }, 'sh'],
+  ['-i sh', {}, 'sh'],
+  ['-T sh', { terminal: false }, 'sh'],
+  ['-itu root sh', { terminal: true, user: 'root' }, 'sh'],
+  ['-itw /x -- sh -c x', { terminal: true, workdir: '/x' }, 'sh -c x'],
+  ['-e A=1 -eB=2 --env C env', { env: ['A=1', 'B=2', 'C'] }, 'env'],
+  [
+    '-C /tmp --config a.json --json --verbose -y --no-color true',
+    { cwd: '/tmp', config: 'a.json', json: true, verbose: true, color: false },
+    'true',
+  ],
+  ['--progress plain true', { progress: 'plain' }, 'true'],
+])('exec %s', (line, flags, command) => {
+  const none = { cwd: undefined, config: undefined, json: false, progress: 'auto', color: true, verbose: false };
+  const own = { env: [], user: undefined, workdir: undefined, terminal: undefined };
+  expect(parseExec(words(line))).toEqual({ flags: { ...none, ...own, ...flags }, command: words(command) });
+});
+
+test.each(['', '--', '-u dev', '--bogus ls', '-x ls', '--progress fast ls', '--help', '-h ls', '--json=yes ls', '-u'])(
+  'exec %s is left to oclif, which explains',
+  (line) => expect(parseExec(words(line))).toBeUndefined(),
+);
+
+test('up takes its own flags and nothing else', () => {
+  expect(parseUp(words('--no-cache --refresh --json'))).toMatchObject({ noCache: true, refresh: true, json: true });
+  expect(parseUp([])).toMatchObject({ noCache: false, refresh: false });
+  for (const line of ['--dry-run', 'extra', '--help', '-h', '-u dev']) expect(parseUp(words(line))).toBeUndefined();
+});
+
+test('run takes the flags of build and of exec before its command', () => {
+  expect(splitCommand(words('--no-cache -e A=1 make --no-cache'))).toEqual({
+    own: words('--no-cache -e A=1'),
+    command: words('make --no-cache'),
+  });
+});
+
+test('flags that every command shares may stand before the verb', () => {
+  expect(verbFirst(words('-C /tmp --json exec -u dev ls'))).toEqual({ verb: 'exec', rest: words('-C /tmp --json -u dev ls') });
+  expect(verbFirst(words('--version'))).toEqual({ verb: undefined, rest: ['--version'] });
+  expect(verbFirst([])).toEqual({ verb: undefined, rest: [] });
+});
+
+test.each([
+  ['up', fastPathOptions.up, Up.flags],
+  ['exec', fastPathOptions.exec, Exec.flags],
+])('the fast path of %s knows the flags that oclif knows', (_verb, fast, slow) => {
+  const kinds = Object.entries(slow)
+    // `up --dry-run` is a plan: nothing to be fast about.
+    .filter(([name]) => name !== 'dry-run')
+    .map(([name, { char, type }]) => [name, { type: type === 'boolean' ? 'boolean' : 'string', short: char }]);
+  expect(Object.fromEntries(Object.entries(fast).map(([name, { type, short }]) => [name, { type, short }]))).toEqual(
+    Object.fromEntries(kinds),
+  );
+});
