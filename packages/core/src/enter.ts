@@ -1,25 +1,37 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { CommandOptions, Exit, Options } from './api.ts';
 import { UserError } from './base/errors.ts';
 import { findConfig } from './config/find-config.ts';
-import { environmentId, Environments } from './container/environment.ts';
-import type { ExecOptions } from './engine/engine.ts';
+import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
+import type { Container, ExecOptions } from './engine/engine.ts';
 import { engineName, openContainer, placesOf, userId } from './open-tools.ts';
 import { execute } from './session/execute.ts';
 import { shellCommand } from './session/shell-command.ts';
 
 /** Runs a command in the running environment. Neither the file nor the store is read: entering must cost next to nothing. */
 export async function exec(options: CommandOptions): Promise<Exit> {
-  const configFile = configOrThrow(options);
-  const folder = dirname(configFile);
-  const record = new Environments(placesOf(options)).read(environmentId({ folder, configFile, engine: engineName, uid: userId() }));
-  if (!record) throw new UserError('NOT_RUNNING', `There is no environment for ${folder} yet.`, { hint: 'Start it: devenv up' });
-  const container = await openContainer(options, record.spec.id);
+  const { container } = await enter(options);
   return execute(container, options.command, commandOptions(options));
 }
 
-export function shell(options: Omit<CommandOptions, 'command'>): Promise<Exit> {
-  return exec({ ...options, command: shellCommand });
+/** A login shell, after the `attach` hooks. */
+export async function shell(options: Omit<CommandOptions, 'command'>): Promise<Exit> {
+  const { container, record, logs } = await enter(options);
+  if (record.attach.length > 0) {
+    const { runHooks } = await import('./container/run-hooks.ts');
+    await runHooks('attach', record.attach, { container, report: options.report, signal: options.signal, logs });
+  }
+  return execute(container, shellCommand, commandOptions(options));
+}
+
+async function enter(options: Options): Promise<{ readonly container: Pick<Container, 'exec'>; readonly record: EnvironmentRecord; readonly logs: string }> {
+  const configFile = configOrThrow(options);
+  const folder = dirname(configFile);
+  const environments = new Environments(placesOf(options));
+  const id = environmentId({ folder, configFile, engine: engineName, uid: userId() });
+  const record = environments.read(id);
+  if (!record) throw new UserError('NOT_RUNNING', `There is no environment for ${folder} yet.`, { hint: 'Start it: devenv up' });
+  return { container: await openContainer(options, record.spec.id), record, logs: join(environments.folder(id), 'logs') };
 }
 
 /** A terminal when both ends are one, unless the caller says. */

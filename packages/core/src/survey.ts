@@ -59,7 +59,7 @@ export async function findContainer(tools: Tools, id: EnvironmentId): Promise<Co
 
 export function specOf(found: Survey, layer: LayerId | undefined): ContainerSpec {
   const { environmentId: id, containerId, transport } = found;
-  const spec = makeSpec(found.plan, found.config, { environmentId: id, containerId, layer, transport });
+  const spec = makeSpec(found.plan.container, { environmentId: id, containerId, layer, transport });
   return { ...spec, labels: { ...spec.labels, 'devenv.role': 'environment' } };
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import type { Transport } from './build/build.ts';
 
 /** Where the distributions keep their bundle: Debian, Red Hat, openSUSE, Alpine (as in Go's crypto/x509). */
@@ -22,19 +22,16 @@ const proxyVariables = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', '
 /** The host's CA bundle and proxies, as they reach into containers when the file says `certificates` (the default). */
 export function hostTransport(enabled: boolean, env: Readonly<Record<string, string | undefined>>): Transport {
   if (!enabled) return { certificates: undefined, env: {} };
-  const certificates = readFirst([env['SSL_CERT_FILE'], ...bundles]);
+  const certificates = [env['SSL_CERT_FILE'], ...bundles].find((path) => path !== undefined && isReadable(path));
   const proxies = proxyVariables.flatMap((name) => [name, name.toLowerCase()]).flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
   return { certificates, env: { ...(certificates === undefined ? {} : certificateVariables), ...Object.fromEntries(proxies) } };
 }
 
-function readFirst(paths: readonly (string | undefined)[]): string | undefined {
-  for (const path of paths) {
-    if (!path) continue;
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      // The next distribution's place.
-    }
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
   }
-  return undefined;
 }

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import type { BuildOptions, BuildResult, UpResult } from './api.ts';
 import { build, buildPlaces } from './build/build.ts';
 import type { Change } from './container/compare.ts';
 import type { EnvironmentRecord } from './container/environment.ts';
+import { hookIdentity, runHooks, type HookEvent } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
 import { changesOf, findContainer, specOf, survey, topLayer, type Survey } from './survey.ts';
 import type { LayerId } from './store/layer-store.ts';
@@ -10,45 +12,81 @@ import type { LayerId } from './store/layer-store.ts';
 export async function up(options: BuildOptions): Promise<UpResult> {
   const started = performance.now();
   const first = await survey(options);
-  const { tools } = first;
   let waited = false;
   using _lock = await first.environments.lock(first.environmentId, options.signal, () => {
     waited = true;
     options.report({ type: 'notice', level: 'info', message: 'Another devenv is working on this environment; waiting for it.' });
   });
   const found = waited ? await survey(options) : first; // what was seen before the wait is out of date
-  const record = first.environments.read(found.environmentId);
-  const existing = await findContainer(tools, found.environmentId);
+
+  const record = found.environments.read(found.environmentId);
+  const existing = await findContainer(found.tools, found.environmentId);
   const running = existing !== undefined && (await existing.inspect()).state === 'running';
   const changes = record && existing ? await changesOf(found, record) : [];
-  if (running && changes.length === 0 && !options.noCache) {
-    return result(found, existing, record!, { outcome: 'unchanged', changes, built: 0, cached: cachedCount(found), seconds: elapsed(started) });
-  }
+  const current: Current =
+    record && running && changes.length === 0 && !options.noCache
+      ? { container: existing, record, outcome: 'unchanged', built: 0, cached: cachedCount(found) }
+      : await bringUp(found, { existing, record, changes }, options);
 
-  await tools.engine.reap(options.report);
-  const built = await buildLayers(found, options);
-  const spec = specOf(found, built.layer);
-  const mustReplace = record === undefined || existing === undefined || changes.length > 0 || record.spec.layer !== spec.layer;
+  await runPendingHooks(found, current, options);
+  const { container, outcome, built, cached } = current;
+  return {
+    environmentId: found.environmentId,
+    containerId: container.id,
+    remoteUser: current.record.spec.user,
+    remoteWorkspaceFolder: current.record.spec.workdir,
+    addresses: current.record.spec.ports.map((port) => `localhost:${port.hostPort}`),
+    outcome,
+    changes,
+    built,
+    cached,
+    seconds: elapsed(started),
+  };
+}
+
+interface Current extends Pick<UpResult, 'outcome' | 'built' | 'cached'> {
+  readonly container: Container;
+  readonly record: EnvironmentRecord;
+}
+
+/** Builds what is missing, then replaces or starts the container. */
+async function bringUp(found: Survey, here: { readonly existing: Container | undefined; readonly record: EnvironmentRecord | undefined; readonly changes: readonly Change[] }, options: BuildOptions): Promise<Current> {
+  const { engine } = found.tools;
+  await engine.reap(options.report);
+  const { layer, built, cached } = await buildLayers(found, options);
+  const spec = specOf(found, layer);
+  const { existing } = here;
+  const keeps = existing && here.record && here.changes.length === 0 && here.record.spec.layer === spec.layer ? existing : undefined;
   const task = { type: 'task', id: 'container', kind: 'container', title: `container ${spec.id}` } as const;
   options.report({ ...task, state: 'started' });
-  const containerStarted = performance.now();
-  let container = existing;
-  let made = record;
+  const started = performance.now();
   try {
-    if (mustReplace || !container) {
-      await existing?.remove();
-      container = await tools.engine.create(spec);
-      made = newRecord(found, spec);
-      first.environments.write(made);
-    }
+    if (!keeps) await existing?.remove();
+    const container = keeps ?? (await engine.create(spec));
+    const record = keeps ? here.record! : newRecord(found, spec);
+    if (!keeps) found.environments.write(record);
     await container.start();
+    options.report({ ...task, state: 'done', seconds: elapsed(started) });
+    return { container, record, outcome: keeps ? 'started' : existing ? 'recreated' : 'created', built, cached };
   } catch (error) {
-    options.report({ ...task, state: 'failed', seconds: elapsed(containerStarted) });
+    options.report({ ...task, state: 'failed', seconds: elapsed(started) });
     throw error;
   }
-  options.report({ ...task, state: 'done', seconds: elapsed(containerStarted) });
-  const outcome = existing === undefined ? 'created' : mustReplace ? 'recreated' : 'started';
-  return result(found, container, made!, { outcome, changes, built: built.built, cached: built.cached, seconds: elapsed(started) });
+}
+
+/** `create` hooks run once per container and text, `start` hooks once per start and text; one that failed is tried again. */
+async function runPendingHooks(found: Survey, current: Current, options: BuildOptions): Promise<void> {
+  const { hooks } = found.plan.container;
+  if (hooks.create.length === 0 && hooks.start.length === 0) return;
+  const { startedAt } = await current.container.inspect();
+  let { record } = current;
+  for (const event of ['create', 'start'] as const satisfies readonly HookEvent[]) {
+    const identity = hookIdentity(hooks[event], event === 'create' ? record.createdAt : (startedAt?.toISOString() ?? ''));
+    if (hooks[event].length === 0 || record.hooksDone[event] === identity) continue;
+    await runHooks(event, hooks[event], { container: current.container, report: options.report, signal: options.signal, logs: join(found.environments.folder(found.environmentId), 'logs') });
+    record = { ...record, hooksDone: { ...record.hooksDone, [event]: identity } };
+    found.environments.write(record);
+  }
 }
 
 /** Makes every layer of the plan; no container. */
@@ -73,27 +111,9 @@ export async function buildLayers(found: Survey, options: BuildOptions): Promise
 }
 
 function newRecord(found: Survey, spec: EnvironmentRecord['spec']): EnvironmentRecord {
-  return {
-    schema: 1,
-    environmentId: found.environmentId,
-    name: found.config.name,
-    folder: found.config.folder,
-    configFile: found.config.path,
-    spec,
-    steps: found.plan.steps.map(({ name, key }) => ({ name, key })),
-    createdAt: new Date().toISOString(),
-  };
-}
-
-function result(found: Survey, container: Container, record: EnvironmentRecord, rest: Pick<UpResult, 'outcome' | 'built' | 'cached' | 'seconds'> & { readonly changes: readonly Change[] }): UpResult {
-  return {
-    environmentId: found.environmentId,
-    containerId: container.id,
-    remoteUser: record.spec.user,
-    remoteWorkspaceFolder: record.spec.workdir,
-    addresses: record.spec.ports.map((port) => `localhost:${port.hostPort}`),
-    ...rest,
-  };
+  const { name, folder, path: configFile } = found.config;
+  const attach = found.plan.container.hooks.attach;
+  return { schema: 1, environmentId: found.environmentId, name, folder, configFile, spec, hooksDone: {}, attach, createdAt: new Date().toISOString() };
 }
 
 function cachedCount(found: Survey): number {

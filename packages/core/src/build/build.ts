@@ -29,7 +29,7 @@ export interface BuildTools {
 
 /** How this machine reaches the network. Passed to every process of a build, in no key and in no layer. */
 export interface Transport {
-  /** PEM. */
+  /** Absolute path of a PEM bundle on the host. */
   readonly certificates: string | undefined;
   readonly env: Readonly<Record<string, string>>;
 }

@@ -6,6 +6,7 @@ import { UserError } from '../base/errors.ts';
 import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
 import type { ContainerSpec } from '../engine/engine.ts';
+import type { HookCommand, HooksDone } from './run-hooks.ts';
 
 /** 16 hexadecimal digits. Two worktrees are two environments; root and a user never share one. */
 export type EnvironmentId = string & { readonly __brand: 'EnvironmentId' };
@@ -36,8 +37,10 @@ export interface EnvironmentRecord {
   readonly configFile: string;
   /** What the container was made from. */
   readonly spec: ContainerSpec;
-  /** The steps its image was made of, in order. */
-  readonly steps: readonly { readonly name: string; readonly key: string }[];
+  /** The hooks that have run in this container. */
+  readonly hooksDone: HooksDone;
+  /** For each new shell: entering does not read the file. */
+  readonly attach: readonly HookCommand[];
   /** ISO 8601, UTC. */
   readonly createdAt: string;
 }
@@ -64,7 +67,7 @@ export class Environments {
   }
 
   write(record: Omit<EnvironmentRecord, 'schema'>): void {
-    writeFileAtomically(join(this.folder(record.environmentId), 'environment.json'), JSON.stringify({ schema: recordSchema, ...record }));
+    writeFileAtomically(join(this.folder(record.environmentId), 'environment.json'), JSON.stringify({ ...record, schema: recordSchema }));
   }
 
   /** Drops all that is kept of it, remembered names included: the next `up` asks what they mean now. */

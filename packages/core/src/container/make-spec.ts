@@ -1,61 +1,45 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../base/errors.ts';
-import type { Config, ConfigMount } from '../config/config.ts';
-import { fillContainerEnv } from '../config/variables.ts';
 import type { ContainerSpec, Mount } from '../engine/engine.ts';
-import type { Plan } from '../plan/plan.ts';
-import type { LayerId } from '../store/layer-store.ts';
+import type { PlannedContainer } from '../plan/plan.ts';
 
 export interface SpecContext {
   readonly environmentId: string;
   readonly containerId: string;
-  readonly layer: LayerId | undefined;
-  /** The host's CA bundle and the variables that name it, and its proxies. */
+  readonly layer: ContainerSpec['layer'];
+  /** The host's CA bundle, the variables that name it, and its proxies. */
   readonly transport: { readonly certificates: string | undefined; readonly env: Readonly<Record<string, string>> };
 }
 
 /**
- * The container that a plan and its file ask for, as data.
- * @throws UserError MOUNT_SOURCE_MISSING for a bind whose source does not exist and that is not optional.
+ * The container that a plan asks for, as engines take it.
+ * @throws UserError MOUNT_SOURCE_MISSING for a bind whose source does not exist and that is not optional
  */
-export function makeSpec(plan: Plan, config: Config, context: SpecContext): ContainerSpec {
-  const image = plan.image;
-  const own = Object.fromEntries(Object.entries(config.env).map(([name, value]) => [name, fillContainerEnv(value, image.env)]));
+export function makeSpec(planned: PlannedContainer, context: SpecContext): ContainerSpec {
   return {
     id: context.containerId,
-    labels: { ...image.labels, ...config.labels, 'devenv.environment': context.environmentId, 'devenv.workspace': config.folder },
+    labels: { ...planned.labels, 'devenv.environment': context.environmentId, 'devenv.workspace': planned.folder },
     layer: context.layer,
-    hostname: hostname(config.name),
+    hostname: hostname(planned.name),
     command: [],
-    env: { ...context.transport.env, ...image.env, ...own },
-    user: plan.user,
-    workdir: config.workspace,
-    mounts: [workspaceMount(plan, config), ...outputMounts(plan, config), ...config.mounts.flatMap((mount) => toMount(mount, context.environmentId, plan.user))],
+    env: { ...context.transport.env, ...planned.env },
+    user: planned.user,
+    workdir: planned.workspace,
+    mounts: [
+      // Files made inside belong outside to the owner of the workspace.
+      { type: 'bind', source: planned.folder, target: planned.workspace, readonly: false, ownedBy: planned.user },
+      ...planned.outputs.map((path): Mount => ({ type: 'output', source: path, target: path })),
+      ...planned.mounts.flatMap((mount) => toMount(mount, context.environmentId, planned.user)),
+    ],
     network: 'private',
-    ports: config.ports,
-    limits: config.limits,
-    security: config.security,
+    ports: planned.ports,
+    limits: planned.limits,
+    security: planned.security,
     certificates: context.transport.certificates,
   };
 }
 
-/** Files made inside belong outside to the owner of the workspace. */
-function workspaceMount(plan: Plan, config: Config): Mount {
-  return { type: 'bind', source: config.folder, target: config.workspace, readonly: false, ownedBy: plan.user };
-}
-
-function outputMounts(plan: Plan, config: Config): Mount[] {
-  return plan.steps.flatMap(({ definition, process }) => {
-    if (definition.kind !== 'run') return [];
-    return definition.outputs.map((output): Mount => {
-      const source = `${process!.workdir}/${output}`;
-      const target = process!.workdir === config.workspace ? `${config.workspace}/${output}` : source;
-      return { type: 'output', source, target };
-    });
-  });
-}
-
-function toMount(mount: ConfigMount, environmentId: string, user: string): Mount[] {
+function toMount(mount: PlannedContainer['mounts'][number], environmentId: string, user: string): Mount[] {
   switch (mount.type) {
     case 'tmpfs':
       return [{ type: 'tmpfs', target: mount.target, ...(mount.size === undefined ? {} : { size: mount.size }) }];

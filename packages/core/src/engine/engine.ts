@@ -45,7 +45,7 @@ export interface Builder {
 export interface BuildOptions {
   readonly report: Report;
   readonly signal: AbortSignal;
-  /** PEM bundle mounted read-only at /run/devenv/ca.pem in every step, when given. */
+  /** Absolute host path of a PEM bundle, shown at /run/devenv/ca.pem in every step. */
   readonly certificates: string | undefined;
 }
 
@@ -150,7 +150,7 @@ export interface ContainerSpec {
   readonly ports: readonly PortMapping[];
   readonly limits: Limits;
   readonly security: Security;
-  /** PEM bundle shown at /run/devenv/ca.pem. */
+  /** Absolute host path of a PEM bundle, shown at /run/devenv/ca.pem. */
   readonly certificates: string | undefined;
 }
 
@@ -159,6 +159,8 @@ export type ContainerState = 'created' | 'running' | 'exited' | 'gone';
 export interface Container {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** As published: a host port 0 is replaced by the one that was free. */
+  readonly ports: readonly PortMapping[];
   inspect(): Promise<{ readonly state: ContainerState; readonly exitCode?: number; readonly oomKilled?: boolean; readonly startedAt?: Date }>;
   /** These are idempotent: they name the state to reach. */
   start(): Promise<void>;

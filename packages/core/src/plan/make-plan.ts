@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Json } from '../base/canonical-json.ts';
 import type { Config, CopyStep, RunStep } from '../config/config.ts';
 import { fillContainerEnv } from '../config/variables.ts';
@@ -5,7 +6,7 @@ import type { ImageConfig } from '../oci/image.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { layerFormat, stepKey, type KeyParts, type StepKey } from '../oci/step-key.ts';
 import type { Resolved, ResolvedBase, ResolvedFile } from '../resolve/resolved.ts';
-import type { Plan, PlannedStep, StepEnvironment, UserStep } from './plan.ts';
+import type { Plan, PlannedContainer, PlannedStep, StepEnvironment, UserStep } from './plan.ts';
 
 /** Seconds that the step of a key took, for every key that is here. */
 export type KnownKeys = ReadonlyMap<StepKey, number>;
@@ -34,7 +35,7 @@ export function makePlan(resolved: Resolved, known: KnownKeys): Plan {
     base: { definition: config.base, title: titleOf(resolved.base), ...base, state: lastKnown >= 0 || isKnown(base.key) || resolved.base.kind === 'scratch' ? 'cached' : 'runs', seconds: known.get(base.key) },
     steps,
     image: finalImage(config, keyed.image),
-    user: userOf(config, keyed.image),
+    container: plannedContainer(config, keyed),
   };
 }
 
@@ -159,6 +160,13 @@ function runDefinition(step: RunStep, process: StepEnvironment): { readonly [nam
 
 function copyDefinition(step: CopyStep): { readonly [name: string]: Json } {
   return { kind: 'copy', to: step.to, mode: step.mode ?? null, owner: step.owner ?? null };
+}
+
+function plannedContainer(config: Config, keyed: { readonly steps: readonly KeyedStep[]; readonly image: ImageConfig }): PlannedContainer {
+  const { name, folder, workspace, mounts, ports, limits, security, certificates, hooks, labels } = config;
+  const own = Object.fromEntries(Object.entries(config.env).map(([variable, value]) => [variable, fillContainerEnv(value, keyed.image.env)]));
+  const outputs = keyed.steps.flatMap(({ definition, process }) => (definition.kind === 'run' ? definition.outputs.map((output) => posix.join(process!.workdir, output)) : []));
+  return { name, folder, workspace, mounts, ports, limits, security, certificates, hooks, labels, env: { ...keyed.image.env, ...own }, user: userOf(config, keyed.image), outputs };
 }
 
 function finalImage(config: Config, image: ImageConfig): ImageConfig {

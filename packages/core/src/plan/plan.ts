@@ -1,4 +1,4 @@
-import type { Base, Step } from '../config/config.ts';
+import type { Base, Config, Step } from '../config/config.ts';
 import type { ImageConfig } from '../oci/image.ts';
 import type { KeyParts, StepKey } from '../oci/step-key.ts';
 
@@ -10,8 +10,17 @@ export interface Plan {
   readonly steps: readonly PlannedStep[];
   /** The image's execution parameters after the last step. */
   readonly image: ImageConfig;
-  /** The name of the environment's user, root when neither the file nor the image names one. */
+  readonly container: PlannedContainer;
+}
+
+/** What the environment's container is to be, apart from its layers. */
+export interface PlannedContainer extends Pick<Config, 'name' | 'folder' | 'workspace' | 'mounts' | 'ports' | 'limits' | 'security' | 'certificates' | 'hooks' | 'labels'> {
+  /** The image's variables with those of the file over them, all filled in. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Name or id; root when neither the file nor the image names one. */
   readonly user: string;
+  /** Directories of the image that appear inside the mounted workspace, copy-on-write; absolute. */
+  readonly outputs: readonly string[];
 }
 
 export interface PlannedBase {

@@ -1,0 +1,150 @@
+import { execFile, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const launcher = join(root, 'packages/cli/bin/devenv');
+
+export interface Result {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The last line of stdout as JSON, for commands called with --json. */
+  readonly json: Record<string, unknown>;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string | Uint8Array;
+  /** Aborted: the process gets SIGINT, as Ctrl-C gives it. */
+  readonly interrupt?: AbortSignal;
+}
+
+/** One user on a machine of their own: a store that holds only the Debian base, and projects. Disposed: nothing of it is left. */
+export interface Rig extends AsyncDisposable {
+  /** DEVENV_BASE_DIR. */
+  readonly base: string;
+  /** Makes a folder with these files and returns its path; a value that is no string is written as JSON. */
+  project(files: Readonly<Record<string, unknown>>, name?: string): string;
+  /** Runs the real launcher to its end. */
+  devenv(args: readonly string[], options?: RunOptions): Promise<Result>;
+  /** As `devenv`, and fails the test with the output when the exit code is not 0. */
+  ok(args: readonly string[], options?: RunOptions): Promise<Result>;
+}
+
+/** The base that tests share: minimal, and made once for each version of the code that makes layers. */
+export const debian = { debian: 'bookworm' } as const;
+
+export async function makeRig(): Promise<Rig> {
+  const base = mkdtempSync(join(realpathSync(tmpdir()), 'devenv-e2e-'));
+  await copySeed(base);
+  let projects = 0;
+  const folders = new Set<string>();
+  const environment = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: join(base, 'home'),
+    LANG: 'C.UTF-8',
+    DEVENV_BASE_DIR: base,
+    ...extra,
+  });
+  const devenv = async (args: readonly string[], options: RunOptions = {}): Promise<Result> => {
+    const result = await runProcess(launcher, args, { ...options, env: environment(options.env) });
+    const last = result.stdout.trimEnd().split('\n').at(-1) ?? '';
+    return { ...result, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {} };
+  };
+  return {
+    base,
+    devenv,
+    project(files, name = `project-${++projects}`) {
+      const folder = join(base, 'projects', name);
+      writeFiles(folder, files);
+      folders.add(folder);
+      return folder;
+    },
+    async ok(args, options) {
+      const result = await devenv(args, options);
+      if (result.exitCode !== 0) throw new Error(`devenv ${args.join(' ')} ended with ${result.exitCode}\n${result.stdout}\n${result.stderr}`);
+      return result;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const folder of folders) if (existsSync(join(folder, 'devenv.json'))) await devenv(['down', '--volumes'], { cwd: folder });
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
+
+export function writeFiles(folder: string, files: Readonly<Record<string, unknown>>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), typeof content === 'string' ? content : JSON.stringify(content, undefined, 2));
+  }
+}
+
+/** Runs a program to its end with nothing of our environment but what is given. */
+export function runProcess(command: string, args: readonly string[], options: RunOptions = {}): Promise<Omit<Result, 'json'>> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ exitCode: code ?? (signal ? 128 + 15 : 1), stdout, stderr }));
+    options.interrupt?.addEventListener('abort', () => child.kill('SIGINT'));
+    if (options.input !== undefined) child.stdin!.end(options.input);
+  });
+}
+
+/** Everything on this machine that mentions a container id or a folder: what a removed environment must not leave. */
+export function traces(text: string): string[] {
+  const found: string[] = [];
+  if (readFileSync('/proc/self/mountinfo', 'utf8').includes(text)) found.push('mount');
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+      if (command.includes(text) && Number(pid) !== process.pid) found.push(`process ${pid} ${command}`);
+      if (readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(text)) found.push(`mount of process ${pid} ${command}`);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  for (const path of globSync(`/sys/fs/cgroup/{,*/}devenv/*${text}*`)) found.push(`cgroup ${path}`);
+  return found;
+}
+
+let seed: Promise<string> | undefined;
+
+/** Layers are immutable, so that hard links of them are as good as copies. */
+async function copySeed(base: string): Promise<void> {
+  seed ??= makeSeed();
+  const folder = await seed;
+  await promisify(execFile)('cp', ['-al', join(folder, 'data'), base]);
+}
+
+/** A data directory whose store has the Debian base and nothing else. */
+async function makeSeed(): Promise<string> {
+  const folder = join(root, '.cache', 'e2e', `seed-${sourcesHash()}`);
+  if (existsSync(folder)) return folder;
+  mkdirSync(dirname(folder), { recursive: true });
+  const making = mkdtempSync(join(root, '.cache', 'e2e', 'making-'));
+  const project = join(making, 'project');
+  writeFiles(project, { 'devenv.json': { image: debian } });
+  const built = await runProcess(launcher, ['build'], { cwd: project, env: { PATH: process.env['PATH']!, HOME: making, DEVENV_BASE_DIR: making } });
+  if (built.exitCode !== 0) throw new Error(`the Debian base cannot be made:\n${built.stdout}\n${built.stderr}`);
+  rmSync(project, { recursive: true });
+  for (const old of readdirSync(dirname(folder)).filter((name) => name.startsWith('seed-'))) rmSync(join(dirname(folder), old), { recursive: true, force: true });
+  if (existsSync(folder)) rmSync(making, { recursive: true });
+  else renameSync(making, folder);
+  return folder;
+}
+
+function sourcesHash(): string {
+  const hash = createHash('sha256');
+  for (const path of globSync('packages/core/src/{oci,store,build}/*.ts', { cwd: root }).toSorted()) hash.update(readFileSync(join(root, path)));
+  return hash.digest('hex').slice(0, 16);
+}
+
