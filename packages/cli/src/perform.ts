@@ -82,7 +82,6 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
     return await failed(verb, flags, host, progress, signals.received, error);
   } finally {
     signals[Symbol.dispose]();
-    host.stdout.off('error', ignoreClosedPipe);
   }
 }
 

@@ -90,7 +90,8 @@ function label(task: Task): string {
 }
 
 function detail({ last }: Task): string {
-  return last.detail ? ` (${printableLine(last.detail)})` : '';
+  const text = printableLine(last.detail ?? '');
+  return text && ` (${text})`;
 }
 
 function transferred({ transfer }: Task): string {

@@ -11,6 +11,6 @@ export function printable(text: string): string {
 
 /** One line as a terminal would have left it: what a carriage return overwrote is gone. */
 export function printableLine(line: string): string {
-  const parts = stripVTControlCharacters(line).split('\r');
+  const parts = stripVTControlCharacters(line).replaceAll('\n', ' ').split('\r');
   return printable(parts.findLast((part) => part !== '') ?? '');
 }
