@@ -3,8 +3,8 @@ import { distance } from 'fastest-levenshtein';
 /** The candidate that the word most likely stands for, or undefined when none is near. Case does not count. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > 100) return undefined;
-  // One slip in a short word, a third of a long one: further away the guess is more often wrong than right.
-  const allowed = Math.max(1, Math.floor(word.length / 3));
+  // Two letters changed places count as two. Further away the guess is more often wrong than right.
+  const allowed = word.length < 4 ? 1 : word.length < 8 ? 2 : 3;
   let best: string | undefined;
   let bestDistance = allowed + 1;
   for (const candidate of candidates) {

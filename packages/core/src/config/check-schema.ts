@@ -1,8 +1,8 @@
-import { didYouMean } from '../base/did-you-mean.ts';
+import { didYouMean, nearest } from '../base/did-you-mean.ts';
 import { unreachable } from '../base/errors.ts';
 import type { Problems } from './problems.ts';
 import { definition, type Schema, type TypeName } from './schema.ts';
-import type { Node, ObjectNode } from './tree.ts';
+import type { Node, ObjectNode, Spot } from './tree.ts';
 
 /*
  * Why not ajv: it answers a union with the failures of every branch and knows no places, so that its answer would have to
@@ -66,13 +66,18 @@ function check(value: Node, written: Schema, subject: Subject, context: Context)
   }
 }
 
-function checkString(value: Node, text: string, schema: Schema, subject: Subject, { problems }: Context): void {
-  if (schema.const !== undefined && text !== schema.const)
+function checkString(value: Spot, text: string, schema: Schema, subject: Subject, { problems }: Context): void {
+  if (text.includes('\0')) problems.add('BAD_VALUE', value, `${called(subject)} cannot hold a NUL character.`);
+  else if (schema.const !== undefined && text !== schema.const)
     problems.add('BAD_VALUE', value, `${called(subject)} must be ${JSON.stringify(schema.const)}.`);
   else if (schema.minLength !== undefined && text.length < schema.minLength)
     problems.add('BAD_VALUE', value, `${called(subject)} cannot be empty.`);
   else if (schema.pattern !== undefined && !pattern(schema.pattern).test(text)) {
-    problems.add('BAD_VALUE', value, schema.patternErrorMessage ?? `${called(subject)} cannot be ${JSON.stringify(text)}.`);
+    problems.add(
+      'BAD_VALUE',
+      value,
+      `${quoted(text)} cannot be used${schema.patternErrorMessage ? `. ${schema.patternErrorMessage}` : '.'}`,
+    );
   }
 }
 
@@ -94,27 +99,21 @@ function checkObject(value: ObjectNode, schema: Schema, subject: Subject, contex
     if (Object.hasOwn(properties, key.name)) continue;
     if (schema.additionalProperties === false) {
       const absent = Object.keys(properties).filter((name) => !value.members.has(name));
-      const where = subject.title ? ` in ${subject.title}` : subject.name ? ` in ${subject.name}` : '';
       problems.add(
         'UNKNOWN_KEY',
         key,
-        `There is no ${quoted(key.name)}${where}.`,
-        didYouMean(key.name, absent) ?? options.hintFor?.(key.name) ?? oneOf(Object.keys(properties)),
+        `There is no ${quoted(key.name)}${inside(subject)}.`,
+        hintFor(key.name, [absent, Object.keys(properties)], options),
       );
     } else if (schema.propertyNames && !value.removed.includes(key)) {
-      checkString(key as unknown as Node, key.name, definition(schema.propertyNames), { name: 'a name', title: undefined }, context);
+      checkString(key, key.name, definition(schema.propertyNames), { name: 'a name', title: undefined }, context);
     }
   }
   for (const name of options.partial ? [] : (schema.required ?? [])) {
     if (value.members.has(name)) continue;
     // Not at the object itself: the rest of it can still be checked.
     const spot = { source: value.source, offset: value.offset };
-    problems.add(
-      'MISSING_KEY',
-      spot,
-      `${quoted(name)} is missing${subject.title ? ` in ${subject.title}` : subject.name ? ` in ${subject.name}` : ''}.`,
-      exampleOf(schema, name),
-    );
+    problems.add('MISSING_KEY', spot, `${quoted(name)} is missing${inside(subject)}.`, exampleOf(schema, name));
   }
   if (schema.minProperties !== undefined && value.members.size < schema.minProperties) {
     problems.add('BAD_VALUE', value, `${called(subject)} cannot be empty.`);
@@ -154,6 +153,7 @@ function checkUnion(value: Node, branches: readonly Schema[], subject: Subject, 
   check({ ...value, members }, chosen, subject, context);
 }
 
+/** None of the distinguishing members is there: perhaps one is misspelt. */
 function noBranch(
   value: ObjectNode,
   branches: readonly Schema[],
@@ -163,17 +163,26 @@ function noBranch(
 ): void {
   const { problems, options } = context;
   const known = branches.flatMap((branch) => Object.keys(branch.properties ?? {}));
-  for (const { key } of value.members.values()) {
-    if (known.includes(key.name)) continue;
-    const hint =
-      didYouMean(key.name, distinguishing) ??
-      didYouMean(key.name, known) ??
-      options.hintFor?.(key.name) ??
-      `use one of ${oneOf(distinguishing)}`;
-    problems.add('UNKNOWN_KEY', key, `There is no ${quoted(key.name)} in ${subject.name}.`, hint);
-    problems.markBad(value);
+  const unknownKeys = [...value.members.values()].map((member) => member.key).filter((key) => !known.includes(key.name));
+  const misspelt = unknownKeys.find((key) => nearest(key.name, distinguishing) !== undefined);
+  if (misspelt) {
+    const meant = nearest(misspelt.name, distinguishing)!;
+    problems.add('UNKNOWN_KEY', misspelt, `There is no ${quoted(misspelt.name)}${inside(subject)}.`, `did you mean ${quoted(meant)}?`);
+    const members = new Map(value.members);
+    members.set(meant, { key: { ...misspelt, name: meant }, value: members.get(misspelt.name)!.value });
+    members.delete(misspelt.name);
+    return check({ ...value, members }, branches[distinguishing.indexOf(meant)]!, subject, context);
   }
-  if (!problems.isBad(value)) problems.add('MISSING_KEY', value, `${capital(subject.name)} needs one of ${oneOf(distinguishing)}.`);
+  for (const key of unknownKeys) {
+    problems.add(
+      'UNKNOWN_KEY',
+      key,
+      `There is no ${quoted(key.name)}${inside(subject)}.`,
+      hintFor(key.name, [known, distinguishing], options),
+    );
+  }
+  if (unknownKeys.length === 0) problems.add('MISSING_KEY', value, `${capital(subject.name)} needs one of ${distinguishing.join(', ')}.`);
+  problems.markBad(value);
 }
 
 /** The member whose constant tells the branches apart, when they have one. */
@@ -187,17 +196,22 @@ function checkTagged(value: ObjectNode, branches: readonly Schema[], tag: string
   const tagged = value.members.get(tag)?.value;
   const names = branches.map((branch) => branch.properties![tag]!.const as string);
   if (!tagged) {
-    return context.problems.add('MISSING_KEY', value, `${quoted(tag)} is missing in ${subject.name}.`, `one of ${oneOf(names)}`);
+    return context.problems.add('MISSING_KEY', value, `${quoted(tag)} is missing in ${subject.name}.`, `one of ${names.join(', ')}`);
   }
   if (tagged.kind !== 'string') return wrongType(tagged, ['string'], { ...subject, name: quoted(tag) }, context);
-  const chosen = branches[names.indexOf(tagged.value)];
-  if (chosen) check(value, chosen, subject, context);
-  else unknownName(tagged, tagged.value, names, { ...subject, name: quoted(tag) }, context);
-  if (!chosen) context.problems.markBad(value);
+  if (!names.includes(tagged.value)) unknownName(tagged, tagged.value, names, { ...subject, name: quoted(tag) }, context);
+  const meant = nearest(tagged.value, names);
+  if (meant === undefined) context.problems.markBad(value);
+  else check(value, branches[names.indexOf(meant)]!, subject, context);
 }
 
 function unknownName(value: Node, text: string, names: readonly string[], subject: Subject, { problems }: Context): void {
-  problems.add('BAD_VALUE', value, `${called(subject)} cannot be ${quoted(text)}.`, didYouMean(text, names) ?? `one of ${oneOf(names)}`);
+  problems.add(
+    'BAD_VALUE',
+    value,
+    `${called(subject)} cannot be ${quoted(text)}.`,
+    didYouMean(text, names) ?? `one of ${names.join(', ')}`,
+  );
 }
 
 function wrongType(value: Node, allowed: readonly TypeName[], subject: Subject, { problems }: Context): void {
@@ -210,8 +224,8 @@ function wrongType(value: Node, allowed: readonly TypeName[], subject: Subject, 
 
 const typeNames = {
   object: 'an object',
-  array: 'a list',
-  string: 'a text',
+  array: 'an array',
+  string: 'a string',
   number: 'a number',
   integer: 'a whole number',
   boolean: 'true or false',
@@ -250,8 +264,14 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function oneOf(names: readonly string[]): string {
-  return names.join(', ');
+function inside(subject: Subject): string {
+  const place = subject.title ?? subject.name;
+  return place ? ` in ${place}` : '';
+}
+
+/** What other tools' word it is, or what it nearly is, or what there is. */
+function hintFor(name: string, [near, all]: readonly [readonly string[], readonly string[]], options: CheckOptions): string {
+  return options.hintFor?.(name) ?? didYouMean(name, near) ?? `there are ${all.filter((each) => !each.startsWith('$')).join(', ')}`;
 }
 
 function alternatives(names: readonly string[]): string {

@@ -1,6 +1,6 @@
 /** What devenv.json says, checked, defaulted, and with `${localEnv}` and folder variables filled in: plain data. */
 export interface Config {
-  /** Absolute real path of the file. */
+  /** The file's own name in its folder's real path. */
   readonly path: string;
   /** The workspace: the folder that holds the file, absolute and real. */
   readonly folder: string;
@@ -25,6 +25,7 @@ export interface Config {
   readonly ports: readonly ConfigPort[];
   readonly limits: { readonly memory?: number; readonly cpus?: number; readonly pids?: number; readonly shm?: number };
   readonly security: {
+    /** `CAP_SYS_PTRACE` or `ALL`, sorted. */
     readonly capAdd: readonly string[];
     readonly capDrop: readonly string[];
     /** `default`, `unconfined`, or an absolute path of a profile. */
@@ -38,6 +39,7 @@ export interface Config {
   readonly customizations: { readonly [name: string]: unknown };
 }
 
+/** Paths are absolute host paths: they say where to read, and are no part of a key. */
 export type Base =
   | { readonly kind: 'registry'; readonly reference: string }
   | { readonly kind: 'archive'; readonly path: string }
@@ -70,7 +72,7 @@ export interface RunStep extends StepCommon {
   readonly kind: 'run';
   /** argv; a string in the file is `/bin/sh -c` with it. */
   readonly command: readonly string[];
-  /** Workspace-relative paths or globs; `!` excludes. */
+  /** Workspace-relative paths or globs, sorted; then those that `!` takes out, sorted. None leads out of the workspace by its text. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly env: Readonly<Record<string, string>>;

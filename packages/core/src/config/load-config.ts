@@ -7,7 +7,7 @@ import { configFileName, findConfig, foldersUpwards, type ConfigLocation } from 
 import { foreignKeyHint } from './foreign-keys.ts';
 import { mergeLocal } from './merge.ts';
 import { parseSource } from './parse-source.ts';
-import { containerPath } from './paths.ts';
+import { containerPath, isReserved } from './paths.ts';
 import { Problems } from './problems.ts';
 import { readConfig } from './read-config.ts';
 import { devenvSchema } from './schema.ts';
@@ -78,6 +78,7 @@ function check(tree: ObjectNode, { path, folder, whole, env }: Surroundings, pro
   const filled = fillVariables(tree, { env, workspaceFolder: folder, containerWorkspaceFolder: workspace }, problems);
   // After the filling: what a variable brings is checked as if it were written there.
   checkSchema(filled, devenvSchema, problems, { partial: !whole, hintFor: foreignKeyHint });
+  if (written && (workspace === '/' || isReserved(workspace))) problems.add('BAD_VALUE', written, `The workspace cannot be ${workspace}.`);
   return readConfig(filled, path, { folder, workspace, home: env['HOME'] }, problems);
 }
 

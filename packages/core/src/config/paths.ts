@@ -38,6 +38,11 @@ export function containerPath(text: string, options: { readonly keepSlash?: bool
   return options.keepSlash || normal === '/' ? normal : normal.replace(/\/+$/, '');
 }
 
+/** What the runtime itself mounts; below /dev and /sys there is room. */
+export function isReserved(path: string): boolean {
+  return ['/dev', '/sys', '/proc', '/run/devenv'].includes(path) || path.startsWith('/proc/') || path.startsWith('/run/devenv/');
+}
+
 /** A path of this machine, absolute: `~` is the user's home, the rest is relative to the folder of devenv.json. */
 export function hostPath(node: StringNode, base: PathBase, problems: Problems): string {
   const text = node.value;

@@ -1,6 +1,6 @@
 import type { ConfigMount } from './config.ts';
 import { Members } from './members.ts';
-import { containerPath, hostPath, type PathBase } from './paths.ts';
+import { containerPath, hostPath, isReserved, type PathBase } from './paths.ts';
 import { readSize } from './read-limits.ts';
 import { placeOf, type StringNode } from './tree.ts';
 
@@ -46,9 +46,4 @@ function checkTarget(node: StringNode, targets: Map<string, StringNode>, base: P
   else if (before) problems.add('BAD_VALUE', node, `${target} is the target of another mount (line ${placeOf(before).line}).`);
   else if (target === '/' || isReserved(target)) problems.add('BAD_VALUE', node, `Nothing can be mounted on ${target}.`);
   targets.set(target, before ?? node);
-}
-
-/** What the runtime itself mounts; below /dev and /sys there is room. */
-function isReserved(target: string): boolean {
-  return ['/dev', '/sys', '/proc', '/run/devenv'].includes(target) || target.startsWith('/proc/') || target.startsWith('/run/devenv/');
 }

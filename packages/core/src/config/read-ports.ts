@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { ConfigPort } from './config.ts';
 import type { Members } from './members.ts';
 import { placeOf, type Node } from './tree.ts';
@@ -34,12 +33,18 @@ function parsePort(node: Node): ConfigPort | string {
   const [, address = 'localhost', host, container, protocol = 'tcp'] = match;
   // Only this machine unless the file says otherwise: a development server is seldom made for the whole network.
   const hostAddress = address === 'localhost' ? '127.0.0.1' : address.replace(/^\[|\]$/g, '');
-  if (isIP(hostAddress) === 0) return `${hostAddress} is not an address.`;
+  if (!isAddress(hostAddress)) return `${hostAddress} is not an address.`;
   const containerPort = Number(container);
   const hostPort = host === undefined ? containerPort : Number(host);
   if (containerPort < 1 || containerPort > 65535) return `There is no port ${containerPort}: ports go from 1 to 65535.`;
   if (hostPort > 65535) return `There is no port ${hostPort}: ports go from 1 to 65535, and 0 is any free one.`;
   return { hostAddress, hostPort, containerPort, protocol: protocol as 'tcp' | 'udp' };
+}
+
+/** node:net knows this too, but costs a start some milliseconds. */
+function isAddress(text: string): boolean {
+  if (text.includes(':')) return URL.canParse(`http://[${text}]`);
+  return text.split('.').every((part) => Number(part) <= 255);
 }
 
 function collide(a: ConfigPort, b: ConfigPort): boolean {
