@@ -1,0 +1,69 @@
+import { Readable, type Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress, type ZlibOptions } from 'node:zlib';
+import { badArchive } from './bad-archive.ts';
+import type { Digest } from './digest.ts';
+import type { Descriptor } from './document.ts';
+import { verified } from './verify.ts';
+
+/** Large pieces: each costs the unpacker one turn of the event loop. */
+const chunkSize = 1024 * 1024;
+
+/**
+ * The uncompressed tar of a layer's blob: gzip, zstd or plain, as its first bytes say. The blob is checked against its
+ * descriptor and the tar against its diffId; a difference errors the stream, which therefore never just ends.
+ */
+export function layerStream(blob: AsyncIterable<Buffer>, descriptor: Descriptor, diffId: Digest): Readable {
+  const checked = verified(blob, { digest: descriptor.digest, size: descriptor.size, what: `layer ${descriptor.digest}` });
+  return Readable.from(verified(decompressed(checked), { digest: diffId, what: `content of layer ${descriptor.digest}` }));
+}
+
+async function* decompressed(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const { start, rest } = await peek(blob, 4);
+  const decoder = decoderOf(start);
+  if (!decoder) {
+    yield* rest;
+    return;
+  }
+  const fed = pipeline(Readable.from(rest, { objectMode: false }), decoder);
+  fed.catch(() => {}); // awaited below; when the consumer stops early nobody asks
+  try {
+    for await (const chunk of decoder) yield chunk as Buffer;
+    await fed;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (typeof code === 'string' && /^(?:Z_|ZSTD_|ERR_.*ZSTD|ERR_ZLIB)/.test(code))
+      throw badArchive(`a layer cannot be decompressed (${code})`, error);
+    throw error;
+  } finally {
+    decoder.destroy();
+  }
+}
+
+function decoderOf(start: Buffer): Transform | undefined {
+  // Several chunks ahead, so that the thread that inflates works while this one writes files.
+  const options = { chunkSize, readableHighWaterMark: 4 * chunkSize } as ZlibOptions;
+  if (start[0] === 0x1f && start[1] === 0x8b) return createGunzip(options);
+  if (start.length >= 4 && start.readUInt32LE(0) === 0xfd2fb528)
+    return createZstdDecompress({ chunkSize, readableHighWaterMark: 4 * chunkSize } as object);
+  return undefined;
+}
+
+/** The first bytes, at least `count` when there are as many, and all of the source again. */
+async function peek(source: AsyncGenerator<Buffer>, count: number): Promise<{ start: Buffer; rest: AsyncGenerator<Buffer> }> {
+  let start: Buffer = Buffer.alloc(0);
+  while (start.length < count) {
+    const next = await source.next();
+    if (next.done) break;
+    start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
+  }
+  async function* rest(): AsyncGenerator<Buffer> {
+    try {
+      if (start.length > 0) yield start;
+      yield* source;
+    } finally {
+      await source.return(undefined);
+    }
+  }
+  return { start, rest: rest() };
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { UserError } from '../base/errors.ts';
+import { choosePlatform, platformsOf, runsOn } from '../oci/choose-platform.ts';
+import { sha256Digest, type Digest } from '../oci/digest.ts';
+import { documentLimit, DocumentError, type Descriptor } from '../oci/document.ts';
+import { parseImageConfig } from '../oci/image-config.ts';
+import type { Image, Layer } from '../oci/image.ts';
+import { layerStream } from '../oci/layer-stream.ts';
+import { parseManifest, type Index, type Manifest } from '../oci/manifest.ts';
+import { formatPlatform, type Platform } from '../oci/platform.ts';
+import { formatReference, type Reference } from '../oci/reference.ts';
+import { mismatch, verified } from '../oci/verify.ts';
+import type { Registry } from './registry.ts';
+
+/** Where manifests and blobs come from. Nothing it gives is trusted. */
+export interface Content {
+  /** Undefined when there is no such tag or digest. */
+  manifest(reference: Reference): Promise<{ readonly bytes: Buffer; readonly mediaType?: string } | undefined>;
+  /** The bytes of a blob, from its beginning. */
+  blob(reference: Reference, descriptor: Descriptor, options: BlobOptions): AsyncIterable<Buffer>;
+}
+
+export interface BlobOptions {
+  readonly signal?: AbortSignal;
+  readonly onBytes?: (count: number) => void;
+}
+
+/** A registry over content: what a name means, which platform, and that every byte is the one that was named. */
+export function contentRegistry(content: Content): Registry {
+  return {
+    async resolve(reference, platform) {
+      return (await find(content, reference, platform))?.digest;
+    },
+    async get(reference, platform) {
+      const found = await find(content, reference, platform);
+      if (!found) throw notFound(reference);
+      return imageOf(content, reference, found.manifest, platform);
+    },
+  };
+}
+
+interface Found {
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+}
+
+async function find(content: Content, reference: Reference, platform: Platform): Promise<Found | undefined> {
+  const first = await fetchManifest(content, reference);
+  if (!first) return undefined;
+  if (first.document.kind === 'manifest') return { digest: first.digest, manifest: first.document };
+  const entry = choosePlatform(first.document, platform);
+  if (!entry) throw noPlatform(reference, platform, platformsOf(first.document));
+  const second = await fetchManifest(content, { ...reference, digest: entry.digest });
+  if (!second) throw answer(reference, `its index names the manifest ${entry.digest}, which is not there`);
+  if (second.document.kind !== 'manifest') throw answer(reference, 'its index leads to another index');
+  return { digest: second.digest, manifest: second.document };
+}
+
+async function fetchManifest(content: Content, reference: Reference): Promise<{ digest: Digest; document: Manifest | Index } | undefined> {
+  const answered = await content.manifest(reference);
+  if (!answered) return undefined;
+  const digest = sha256Digest(createHash('sha256').update(answered.bytes).digest('hex'));
+  if (reference.digest && digest !== reference.digest)
+    throw mismatch(`manifest of ${formatReference(reference)}`, `its digest is ${digest}`);
+  return { digest, document: read(reference, () => parseManifest(answered.bytes, answered.mediaType)) };
+}
+
+async function imageOf(content: Content, reference: Reference, manifest: Manifest, platform: Platform): Promise<Image> {
+  if (manifest.config.size > documentLimit) throw answer(reference, 'its config is longer than 4 MiB');
+  const what = `config of ${formatReference(reference)}`;
+  const chunks: Buffer[] = [];
+  for await (const chunk of verified(content.blob(reference, manifest.config, {}), { ...manifest.config, what })) chunks.push(chunk);
+  const document = read(reference, () => parseImageConfig(Buffer.concat(chunks)));
+  if (document.platform && !runsOn(document.platform, platform)) {
+    const { os, architecture, variant } = document.platform;
+    throw noPlatform(reference, platform, [[os, architecture, ...(variant ? [variant] : [])].join('/')]);
+  }
+  if (document.diffIds.length !== manifest.layers.length)
+    throw answer(reference, `it has ${manifest.layers.length} layers and ${document.diffIds.length} diff ids`);
+  const layers = manifest.layers.map((layer, index) => layerOf(content, reference, layer, document.diffIds[index]!));
+  return { id: manifest.config.digest, platform, config: document.config, layers };
+}
+
+function layerOf(content: Content, reference: Reference, descriptor: Descriptor, diffId: Digest): Layer {
+  return {
+    diffId,
+    size: descriptor.size,
+    open: async (options = {}) => layerStream(content.blob(reference, descriptor, options), descriptor, diffId),
+  };
+}
+
+function read<T>(reference: Reference, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof DocumentError) throw answer(reference, error.message);
+    throw error;
+  }
+}
+
+function notFound(reference: Reference): UserError {
+  const name = `${reference.registry}/${reference.repository}`;
+  const which = reference.digest ? `digest ${reference.digest}` : `tag ${JSON.stringify(reference.tag)}`;
+  return new UserError('IMAGE_NOT_FOUND', `There is no image ${formatReference(reference)}: ${name} has no ${which}.`, {
+    hint: 'Check the spelling of the name and the tag. A private image also looks like this to who is not logged in.',
+  });
+}
+
+function noPlatform(reference: Reference, platform: Platform, known: readonly string[]): UserError {
+  return new UserError(
+    'PLATFORM_NOT_FOUND',
+    `${formatReference(reference)} does not exist for ${formatPlatform(platform)}; it exists for ${known.join(', ') || 'no platform'}.`,
+    {
+      hint: 'Choose another image or tag, or set "platform" to one of these.',
+    },
+  );
+}
+
+/** An answer that is not what the specification says. */
+export function answer(reference: Reference, why: string): UserError {
+  return new UserError('REGISTRY_ANSWER', `${formatReference(reference)} cannot be used: ${why}.`, {
+    hint: 'The registry, or something between here and it, does not follow the OCI specification.',
+  });
+}
