@@ -106,8 +106,8 @@ class Screen extends PassThrough {
     if (token === '\n') this.#row += 1;
     else if (token === '\u001B[?25l') this.cursor = 'hidden';
     else if (token === '\u001B[?25h') this.cursor = 'shown';
-    else if (/A$/u.test(token) && token.startsWith('\u001B')) this.#row -= count;
-    else if (/B$/u.test(token) && token.startsWith('\u001B')) this.#row += count;
+    else if (token.startsWith('\u001B') && token.endsWith('A')) this.#row -= count;
+    else if (token.startsWith('\u001B') && token.endsWith('B')) this.#row += count;
     else if (token === '\u001B[2K') this.#lines[this.#row] = '';
     else if (!token.startsWith('\u001B')) this.#lines[this.#row] = (this.#lines[this.#row] ?? '') + token;
     this.#lines[this.#row] ??= '';
