@@ -36,10 +36,10 @@ export async function installPackages(packages) {
   const install = ['install', '--yes', '--no-install-recommends', ...names];
   const known = await aptGet(['--simulate', ...install]);
   if (known.exitCode !== 0) await refreshLists();
-  let result = await withoutStartingServices(() => aptGet(install, showProgress));
+  let result = await withoutStartingServices(() => aptGet(install, isProgress));
   if (result.exitCode !== 0 && known.exitCode === 0 && /Failed to fetch|Hash Sum mismatch/.test(result.output)) {
     await refreshLists(); // they named a version that the archive has replaced
-    result = await withoutStartingServices(() => aptGet(install, showProgress));
+    result = await withoutStartingServices(() => aptGet(install, isProgress));
   }
   if (result.exitCode !== 0) throw explain(result.output, packages);
 }
@@ -47,7 +47,7 @@ export async function installPackages(packages) {
 /** A source that does not answer must not stop the work: when it was needed, the install says so. */
 async function refreshLists() {
   console.log('  refreshing the package lists');
-  const { exitCode, output } = await aptGet(['update'], (line) => /^(Ign|Err):/.test(line) && console.log(`  ${line}`));
+  const { exitCode, output } = await aptGet(['update'], isTrouble);
   if (exitCode !== 0 || /^W: /m.test(output)) console.log('  a package source does not answer; going on without it');
 }
 
@@ -78,11 +78,11 @@ const lockHeld = /Could not get lock|Unable to lock|frontend lock was locked/;
 const longestWaitSeconds = 600;
 
 /** Waits while another program installs packages, and says so. */
-async function aptGet(args, onLine) {
+async function aptGet(args, shows) {
   const options = aptOptions.flatMap((option) => ['-o', option]);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' };
   for (let waited = 0; ; waited += 3) {
-    const result = await runProgram('apt-get', ['--quiet', ...options, ...args], { env, onLine });
+    const result = await runProgram('apt-get', ['--quiet', ...options, ...args], { env, shows });
     if (result.exitCode === 0 || !lockHeld.test(result.output) || waited >= longestWaitSeconds) return result;
     const holder = /held by process (\d+ \([^)]*\))/.exec(result.output)?.[1] ?? 'another program';
     if (waited % 15 === 0) console.log(`  waiting: ${holder} is installing packages`);
@@ -90,12 +90,11 @@ async function aptGet(args, onLine) {
   }
 }
 
-function showProgress(line) {
-  if (/^(Need to get |Err:|Setting up )/.test(line)) console.log(`  ${line}`);
-}
+const isProgress = (line) => /^(Need to get |Err:|Setting up )/.test(line);
+const isTrouble = (line) => /^(Ign|Err):/.test(line);
 
 function explain(output, packages) {
-  const errors = output.split('\n').filter((line) => /^(E|dpkg: error|Err:)/.test(line));
+  const errors = output.split('\n').filter((line) => /^(E:|dpkg: error)/.test(line));
   const text = ['The Debian packages could not be installed.', ...errors.slice(0, 6).map((line) => `  ${line}`)].join('\n');
   if (lockHeld.test(output)) return new SetupError(text, 'another program is installing packages and did not finish: try again after it.');
   if (/No space left|enough free space/.test(output))

@@ -3,30 +3,51 @@ import process from 'node:process';
 
 /**
  * Runs a program to its end and gives its exit code (1 when a signal ended it, 127 when it does not exist) and everything it said.
- * `onLine` hears each line as it comes; `inherit` gives the program our own terminal instead, and then nothing is kept.
+ * The lines that `shows` picks are printed as they come, and a sign of life when there was none for a while. `inherit` gives the
+ * program our own terminal instead, and then nothing is kept.
  */
-export function runProgram(command, args, { cwd, env = process.env, onLine, inherit = false, timeoutSeconds } = {}) {
+export function runProgram(command, args, { cwd, env = process.env, shows, inherit = false, timeoutSeconds } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, env, stdio: inherit ? 'inherit' : ['ignore', 'pipe', 'pipe'] });
+    const printer = linePrinter(shows);
     let output = '';
-    let rest = '';
     const hear = (chunk) => {
       output += chunk;
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop();
-      if (onLine) lines.forEach(onLine);
+      printer.hear(chunk);
     };
     child.stdout?.setEncoding('utf8').on('data', hear);
     child.stderr?.setEncoding('utf8').on('data', hear);
     const timer = timeoutSeconds && setTimeout(() => child.kill('SIGKILL'), timeoutSeconds * 1000);
-    child.on('error', (error) => {
+    const finish = (exitCode, lastWords) => {
       clearTimeout(timer);
-      resolve({ exitCode: 127, output: output + error.message });
-    });
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      if (rest && onLine) onLine(rest);
-      resolve({ exitCode: code ?? 1, output });
-    });
+      printer.end();
+      resolve({ exitCode, output: output + lastWords });
+    };
+    child.on('error', (error) => finish(127, error.message));
+    child.on('close', (code) => finish(code ?? 1, ''));
   });
+}
+
+const longestSilenceMs = 5000;
+
+function linePrinter(shows) {
+  if (!shows) return { hear() {}, end() {} };
+  const started = performance.now();
+  let rest = '';
+  const print = (line) => {
+    console.log(`  ${line}`);
+    heartbeat.refresh();
+  };
+  const heartbeat = setInterval(() => print(`… ${Math.round((performance.now() - started) / 1000)} s`), longestSilenceMs);
+  return {
+    hear(chunk) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop();
+      lines.filter(shows).forEach(print);
+    },
+    end() {
+      clearInterval(heartbeat);
+      if (rest && shows(rest)) print(rest);
+    },
+  };
 }

@@ -24,9 +24,13 @@ export function packagesAreInstalled() {
 
 /** @throws SetupError */
 export async function installWorkspacePackages() {
-  // CI: pnpm asks no question when it has to remove an older node_modules.
-  const env = { ...process.env, CI: 'true' };
-  const { exitCode, output } = await runProgram('npx', pnpmArguments, { cwd: root, env, onLine: showProgress });
+  const env = {
+    ...process.env,
+    CI: 'true', // pnpm asks no question when it has to remove an older node_modules
+    npm_config_loglevel: 'error', // `npm --silent start` would hide why npx failed
+    npm_config_fetch_retries: '1', // npm's default waits more than a minute for a registry that does not answer
+  };
+  const { exitCode, output } = await runProgram('npx', pnpmArguments, { cwd: root, env, shows: isProgress });
   if (exitCode !== 0) throw explain(output);
   if (!existsSync(workspaceNode))
     throw new SetupError('pnpm did not install Node 24.', `does this machine run npm's node package? See ${workspaceNode}`);
@@ -44,9 +48,7 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-function showProgress(line) {
-  if (/^(Progress:|Packages:|Done in|\s*WARN| ?ERR)/i.test(line)) console.log(`  ${line}`);
-}
+const isProgress = (line) => /^(Progress:|Packages:|Done in|\s*WARN| ?ERR)/i.test(line);
 
 function explain(output) {
   const text = [
