@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const launcher = join(root, 'packages/cli/bin/devenv');
+export const launcher: string = join(root, 'packages/cli/bin/devenv');
 
 export interface Result {
   readonly exitCode: number;
