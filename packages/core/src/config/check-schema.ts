@@ -217,7 +217,10 @@ function unknownName(value: Node, text: string, names: readonly string[], subjec
 function wrongType(value: Node, allowed: readonly TypeName[], subject: Subject, { problems }: Context): void {
   const wanted = [...new Set(allowed.filter((type) => type !== 'null'))].map((type) => typeNames[type]);
   const found = value.kind === 'number' && allowed.includes('integer') ? `the number ${value.value}` : typeNames[value.kind];
-  const quote = allowed.includes('string') && (value.kind === 'number' || value.kind === 'boolean') ? `write "${value.value}"` : undefined;
+  const quote =
+    allowed.every((type) => type === 'string') && (value.kind === 'number' || value.kind === 'boolean')
+      ? `write "${value.value}"`
+      : undefined;
   const list = allowed.includes('array') && value.kind === 'string' ? `write [${JSON.stringify(value.value)}]` : undefined;
   problems.add('WRONG_TYPE', value, `${called(subject)} must be ${alternatives(wanted)}, not ${found}.`, quote ?? list);
 }

@@ -20,6 +20,10 @@ export function parseSource(file: string, content: string, problems: Problems): 
     problems.add('SYNTAX', { source: { file, text: '', starts: [0] }, offset: 0 }, 'The file is larger than 1 MiB.');
     return undefined;
   }
+  if (text.trim() === '') {
+    problems.add('SYNTAX', start, 'The file is empty.', 'start it with { "image": … }');
+    return undefined;
+  }
   const errors: ParseError[] = [];
   const root = parse(text, errors);
   if (root === 'too deep') {
@@ -30,11 +34,7 @@ export function parseSource(file: string, content: string, problems: Problems): 
     reportSyntax(source, errors, problems);
     return undefined;
   }
-  if (!root) {
-    problems.add('SYNTAX', start, 'The file is empty.');
-    return undefined;
-  }
-  return toTree(root, source, problems);
+  return root && toTree(root, source, problems);
 }
 
 function parse(text: string, errors: ParseError[]): JsonNode | undefined | 'too deep' {
