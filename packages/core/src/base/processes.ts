@@ -33,7 +33,9 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdout!.on('data', (chunk: Buffer) => (stdout.push(chunk), options.onOutput?.(chunk)));
     child.stderr!.on('data', (chunk: Buffer) => (stderr.push(chunk), options.onOutput?.(chunk)));
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ exitCode: exitCodeOf(code, signal), stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }));
+    child.on('close', (code, signal) =>
+      resolve({ exitCode: exitCodeOf(code, signal), stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }),
+    );
     if (options.input !== undefined) {
       child.stdin!.on('error', () => {}); // a program that does not read its input is its own affair
       child.stdin!.end(options.input);
@@ -51,7 +53,11 @@ export interface StreamingOptions {
 }
 
 /** As `run`, but stdout goes to a stream, with its back pressure. `stderr` is the last 64 KiB. */
-export function runStreaming(command: string, args: readonly string[], options: StreamingOptions): Promise<{ readonly exitCode: number; readonly stderr: string }> {
+export function runStreaming(
+  command: string,
+  args: readonly string[],
+  options: StreamingOptions,
+): Promise<{ readonly exitCode: number; readonly stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env, signal: options.signal });
     let stderr = '';
@@ -79,11 +85,12 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A session of its own: signals of our terminal do not reach it. */
   readonly detached?: boolean;
+  readonly cwd?: string;
 }
 
 /** Starts a program on the descriptors given: for those that outlive the call or own the terminal. */
 export function start(command: string, args: readonly string[], options: StartOptions): ChildProcess {
-  return spawn(command, args, { stdio: options.stdio, env: options.env, detached: options.detached ?? false });
+  return spawn(command, args, { ...options });
 }
 
 /** As shells count: the code, or 128+n for signal n. */
@@ -92,4 +99,14 @@ export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): 
   return signal ? 128 + (signalNumbers[signal] ?? 0) : 1;
 }
 
-const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGALRM: 14, SIGTERM: 15 };
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};

@@ -5,6 +5,7 @@
  * Namespaces belong to threads: `enterMountNamespace` moves the main thread only, so below it use synchronous node:fs calls
  * and child processes (both run on the main thread's namespace), never node:fs/promises, which runs on the thread pool.
  */
+import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import process from 'node:process';
@@ -46,6 +47,9 @@ const prototypes = {
   lgetxattr: 'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
   llistxattr: 'long llistxattr(const char *path, _Out_ void *list, size_t size)',
   lremovexattr: 'int lremovexattr(const char *path, const char *name)',
+  setns: 'int setns(int fd, int type)',
+  // glibc of Debian 12 has no wrappers for the mount calls of Linux 5.2 and later; their numbers are the same everywhere.
+  syscall: 'long syscall(long number, int fd, const char *path, long flags, const void *data, long size)',
 };
 
 /** A system call that failed; `code` is errno's name (`EPERM`). */
@@ -98,6 +102,56 @@ export function enterMountNamespace(): void {
   inOwnMountNamespace = true;
 }
 
+/**
+ * Makes a network namespace and pins it to `file` (an empty file that exists) by a bind mount. Enter a mount namespace of
+ * our own first. The main thread visits the new namespace for a moment, nothing else can run meanwhile.
+ */
+export function makeNetworkNamespace(file: string): void {
+  const newNetwork = 0x40000000; // CLONE_NEWNET
+  const own = '/proc/thread-self/ns/net';
+  const home = openSync(own, 'r');
+  try {
+    libc().call('unshare', newNetwork);
+    try {
+      mount(own, file, null, mountFlags.bind, null);
+    } finally {
+      libc().call('setns', home, newNetwork);
+    }
+  } finally {
+    closeSync(home);
+  }
+}
+
+export interface CloneMountOptions {
+  /** Read-only, whatever is mounted below included. */
+  readonly readonly?: boolean;
+  /** Descriptor of a user namespace whose mapping the owners of files go through (mount_setattr(2), MOUNT_ATTR_IDMAP). */
+  readonly userNamespace?: number;
+  /** Only what is mounted at `source` itself, not what is mounted below it. */
+  readonly single?: boolean;
+}
+
+/** A bind mount of `source` at `target` with attributes of its own. @throws SystemCallError EINVAL where the file system cannot be idmapped. */
+export function cloneMount(source: string, target: string, options: CloneMountOptions): void {
+  const [openTree, moveMount, mountSetattr] = [428, 429, 442];
+  const [here, emptyPath, closeOnExec, clone] = [-100, 0x1000, 0x80000, 0x1];
+  const recursive = options.single ? 0 : 0x8000;
+  const tree = libc().call('syscall', openTree, here, source, clone | closeOnExec | recursive, null, 0);
+  try {
+    const attributes = new BigUint64Array([0n, 0n, 0n, 0n]); // struct mount_attr: attr_set, attr_clr, propagation, userns_fd
+    if (options.readonly) attributes[0]! |= 0x1n;
+    if (options.userNamespace !== undefined) {
+      attributes[0]! |= 0x100000n;
+      attributes[3] = BigInt(options.userNamespace);
+    }
+    if (attributes[0] !== 0n) libc().call('syscall', mountSetattr, tree, '', emptyPath | recursive, Buffer.from(attributes.buffer), 32);
+    const fromEmptyPath = 0x4;
+    libc().call('syscall', moveMount, tree, '', here, Buffer.from(`${target}\0`), fromEmptyPath);
+  } finally {
+    closeSync(tree);
+  }
+}
+
 /** flock(2) without waiting. Returns false when somebody else has it. The lock ends with the descriptor. */
 export function tryLock(descriptor: number, mode: 'shared' | 'exclusive'): boolean {
   const noWait = 4;
@@ -118,7 +172,11 @@ export function syncFileSystem(descriptor: number): void {
 /** mknod(2). `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK). */
 export function makeNode(path: string, mode: number, major: number, minor: number): void {
   // The kernel's 64-bit form: gnu_dev_makedev(3).
-  const device = ((BigInt(major) & 0xfffff000n) << 32n) | ((BigInt(major) & 0xfffn) << 8n) | ((BigInt(minor) & 0xffffff00n) << 12n) | (BigInt(minor) & 0xffn);
+  const device =
+    ((BigInt(major) & 0xfffff000n) << 32n) |
+    ((BigInt(major) & 0xfffn) << 8n) |
+    ((BigInt(minor) & 0xffffff00n) << 12n) |
+    (BigInt(minor) & 0xffn);
   const umask = process.umask(0);
   try {
     libc().call('mknod', path, mode, device);

@@ -74,7 +74,10 @@ export interface Workbench extends AsyncDisposable {
 
 export interface PutEntry {
   readonly path: string;
-  readonly content: { readonly type: 'file'; readonly source: string; readonly sha256: string } | { readonly type: 'symlink'; readonly target: string } | /** Made when missing; one that is there is left as it is. */ { readonly type: 'directory' };
+  readonly content:
+    | { readonly type: 'file'; readonly source: string; readonly sha256: string }
+    | { readonly type: 'symlink'; readonly target: string }
+    | /** Made when missing; one that is there is left as it is. */ { readonly type: 'directory' };
   /** Permission bits; ignored for symlinks. */
   readonly mode: number;
   /** Name or id of the owner in the image's own /etc/passwd; default root. */
@@ -161,7 +164,12 @@ export interface Container {
   readonly labels: Readonly<Record<string, string>>;
   /** As published: a host port 0 is replaced by the one that was free. */
   readonly ports: readonly PortMapping[];
-  inspect(): Promise<{ readonly state: ContainerState; readonly exitCode?: number; readonly oomKilled?: boolean; readonly startedAt?: Date }>;
+  inspect(): Promise<{
+    readonly state: ContainerState;
+    readonly exitCode?: number;
+    readonly oomKilled?: boolean;
+    readonly startedAt?: Date;
+  }>;
   /** These are idempotent: they name the state to reach. */
   start(): Promise<void>;
   stop(options?: { readonly graceSeconds?: number }): Promise<void>;

@@ -1,0 +1,202 @@
+import { chmodSync, chownSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Directories } from '../../base/directories.ts';
+import { UserError, unreachable } from '../../base/errors.ts';
+import type { Report } from '../../base/events.ts';
+import { lock } from '../../base/locks.ts';
+import { run } from '../../base/processes.ts';
+import { cloneMount } from '../../base/system-calls.ts';
+import type { ContainerSpec, Mount } from '../engine.ts';
+import type { ContainerFiles } from './container-files.ts';
+import { mountOwned } from './idmap.ts';
+import { makeMountPoint } from './mount-point.ts';
+import { mountOverlay } from './overlay.ts';
+import type { OciMount } from './runtime-config.ts';
+import { find } from './tree.ts';
+import { lookUpUser, type User } from './user.ts';
+import { volumesDirectory } from './volumes.ts';
+
+export interface MountContext {
+  readonly files: ContainerFiles;
+  readonly spec: ContainerSpec;
+  readonly directories: Directories;
+  /** The image's layers, topmost first, at least one. */
+  readonly layers: readonly string[];
+  readonly user: User;
+  readonly report: Report;
+}
+
+interface Context extends MountContext {
+  /** The image alone, without what the container writes: overlayfs forbids that a lower directory changes. */
+  readonly image: () => string;
+}
+
+/** A mount that is ready: what the runtime is told, and the directory that shows what will be inside it. */
+interface Ready {
+  readonly mount: OciMount;
+  readonly target: string;
+  /** Where mount points inside it are made; undefined for a tmpfs, in which the runtime makes them. */
+  readonly content: string | undefined;
+}
+
+/**
+ * Makes everything that a container's mounts stand on, in our mount namespace, and returns them as the runtime wants them:
+ * outer ones first. Mount points exist afterwards, so that the runtime creates nothing.
+ */
+export async function prepareMounts(options: MountContext): Promise<readonly OciMount[]> {
+  let image: string | undefined;
+  const context: Context = { ...options, image: () => (image ??= imageRoot(options.files, options.layers)) };
+  const ready: Ready[] = [];
+  const sorted = context.spec.mounts
+    .map((mount, number) => ({ mount, number }))
+    .toSorted((a, b) => depth(a.mount.target) - depth(b.mount.target));
+  const own = ownMounts(context.files, context.spec);
+  for (const { destination, source } of own) makeMountPoint(context.files.rootfs, destination, isFile(source) ? 'file' : 'directory');
+  for (const { mount, number } of sorted) {
+    const next = await prepare(mount, join(context.files.mounts, String(number)), context);
+    const outer = ready.findLast(({ target }) => mount.target.startsWith(`${target}/`));
+    const kind = next.mount.type === 'bind' && isFile(next.mount.source) ? 'file' : 'directory';
+    if (!outer) makeMountPoint(context.files.rootfs, mount.target, kind);
+    else if (outer.content !== undefined)
+      makeMountPoint(outer.content, mount.target.slice(outer.target.length), kind, { owner: statSync(outer.content) });
+    ready.push(next);
+  }
+  // A mount of the user's over one of ours, or over what holds it, must not hide it.
+  return [...ready.map(({ mount }) => mount), ...own].toSorted((a, b) => depth(a.destination) - depth(b.destination));
+}
+
+/** @throws UserError MOUNT_SOURCE_MISSING, BAD_VALUE */
+export function checkMounts(mounts: readonly Mount[]): void {
+  for (const mount of mounts) {
+    if (!mount.target.startsWith('/') || mount.target === '/')
+      throw new UserError('BAD_VALUE', `a mount needs an absolute target below /: ${JSON.stringify(mount.target)}`);
+    if (mount.type === 'bind' && !existsSync(mount.source))
+      throw new UserError('MOUNT_SOURCE_MISSING', `${mount.source} is mounted at ${mount.target}, but it does not exist on this machine`, {
+        hint: 'make it, or mark the mount "optional": true',
+      });
+    if (mount.type === 'volume' && !/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(mount.name))
+      throw new UserError('BAD_VALUE', `a volume cannot be named ${JSON.stringify(mount.name)}`);
+  }
+}
+
+function prepare(mount: Mount, place: string, context: Context): Promise<Ready> | Ready {
+  switch (mount.type) {
+    case 'bind':
+      return prepareBind(mount, place, context);
+    case 'volume':
+      return prepareVolume(mount, place, context);
+    case 'tmpfs': {
+      const options = ['nosuid', 'nodev', 'mode=1777', ...(mount.size === undefined ? [] : [`size=${mount.size}`])];
+      return { mount: { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options }, target: mount.target, content: undefined };
+    }
+    case 'output':
+      return prepareOutput(mount, place, context);
+    default:
+      return unreachable(mount);
+  }
+}
+
+async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: string, { files, report }: Context): Promise<Ready> {
+  const outside = statSync(mount.source);
+  const inside = mount.ownedBy === undefined ? outside : lookUpUser(files.rootfs, mount.ownedBy);
+  const isOwned = inside.uid !== outside.uid || inside.gid !== outside.gid;
+  if (!isOwned && !mount.readonly) return { ...bound(mount.source, mount.target), content: mount.source };
+  makePlace(place, outside.isFile());
+  const swap = [
+    { uid: outside.uid, gid: outside.gid },
+    { uid: inside.uid, gid: inside.gid },
+  ] as const;
+  if (isOwned && (await mountOwned({ source: mount.source, target: place, readonly: mount.readonly, swap })))
+    return { ...bound(place, mount.target), content: mount.source };
+  if (isOwned) {
+    report({
+      type: 'notice', level: 'warning',
+      message: `the file system of ${mount.source} cannot show its files as owned by ${mount.ownedBy} at ${mount.target}`,
+      hint: `inside, they belong to uid ${outside.uid}`,
+    }); // prettier-ignore
+  }
+  cloneMount(mount.source, place, { readonly: mount.readonly });
+  return { ...bound(place, mount.target), content: mount.source };
+}
+
+async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: string, context: Context): Promise<Ready> {
+  const volume = join(volumesDirectory(context.directories), mount.name);
+  using _held = await lock(join(context.directories.runtime, 'volumes', mount.name));
+  if (!existsSync(volume)) await makeVolume(volume, mount.target, context);
+  if (!mount.readonly) return { ...bound(volume, mount.target), content: volume };
+  makePlace(place, false);
+  cloneMount(volume, place, { readonly: true });
+  return { ...bound(place, mount.target), content: volume };
+}
+
+/** What the image has at the place, owners and modes included; a new directory of the container's user when it has nothing. */
+async function makeVolume(volume: string, target: string, context: Context): Promise<void> {
+  const unfinished = `${volume}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  using original = find(context.image(), target);
+  if (original?.stats.isDirectory()) {
+    const { exitCode, stderr } = await run('cp', [
+      '-a',
+      '--reflink=auto',
+      '--',
+      `/proc/${process.pid}/fd/${original.descriptor}/.`,
+      unfinished,
+    ]);
+    if (exitCode !== 0) throw new Error(`the volume for ${target} could not be filled: ${stderr}`);
+  } else {
+    chownSync(unfinished, context.user.uid, context.user.gid);
+    chmodSync(unfinished, 0o755);
+  }
+  renameSync(unfinished, volume);
+}
+
+/** The upper directory stays in the container's directory: a stopped container that starts again finds its changes. */
+function prepareOutput(mount: Extract<Mount, { type: 'output' }>, place: string, context: Context): Ready {
+  const { files, user } = context;
+  const folder = join(files.outputs, place.slice(files.mounts.length));
+  const [upper, work, empty] = [join(folder, 'upper'), join(folder, 'work'), join(folder, 'empty')];
+  using original = find(context.image(), mount.source);
+  const isThere = original?.stats.isDirectory() ?? false;
+  const owner = isThere ? original!.stats : { uid: user.uid, gid: user.gid, mode: 0o755 };
+  for (const path of [upper, work, ...(isThere ? [] : [empty])]) mkdirSync(path, { recursive: true });
+  chownSync(upper, owner.uid, owner.gid);
+  chmodSync(upper, owner.mode & 0o7777);
+  makePlace(place, false);
+  mountOverlay({ lower: [isThere ? original!.magic : empty], writable: { upper, work }, target: place });
+  return { ...bound(place, mount.target), content: place };
+}
+
+function imageRoot(files: ContainerFiles, layers: readonly string[]): string {
+  if (layers.length === 1) return layers[0]!; // overlayfs wants two for a read-only mount
+  const image = join(files.mounts, 'image');
+  makePlace(image, false);
+  mountOverlay({ lower: layers, target: image });
+  return image;
+}
+
+function bound(source: string, target: string): Pick<Ready, 'mount' | 'target'> {
+  return { mount: { destination: target, type: 'bind', source, options: ['rbind', 'rprivate'] }, target };
+}
+
+/** What every container gets: the init, the names of hosts, the way to the resolver. */
+function ownMounts(files: ContainerFiles, spec: ContainerSpec): readonly OciMount[] {
+  const taken = new Set(spec.mounts.map(({ target }) => target));
+  const network = ['hosts', 'hostname', 'resolv.conf'].map((name) => [join(files.etc, name), `/etc/${name}`, []] as const);
+  return [[files.run, '/run/devenv', ['ro', 'nosuid', 'nodev']] as const, ...network]
+    .filter(([, target]) => !taken.has(target))
+    .map(([source, destination, options]) => ({ destination, type: 'bind', source, options: ['rbind', 'rprivate', ...options] }));
+}
+
+function makePlace(path: string, asFile: boolean): void {
+  mkdirSync(asFile ? join(path, '..') : path, { recursive: true, mode: 0o700 });
+  if (asFile) closeSync(openSync(path, constants.O_CREAT | constants.O_WRONLY, 0o600));
+}
+
+function isFile(path: string): boolean {
+  return !statSync(path).isDirectory();
+}
+
+function depth(path: string): number {
+  return path.split('/').filter(Boolean).length;
+}

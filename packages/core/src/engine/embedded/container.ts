@@ -1,0 +1,145 @@
+import { existsSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { UserError } from '../../base/errors.ts';
+import { readText } from '../../base/files.ts';
+import { lock } from '../../base/locks.ts';
+import type { Container, ContainerState, ExecOptions, PortMapping, Process } from '../engine.ts';
+import { removeCgroup } from './cgroup.ts';
+import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type Journal } from './container-files.ts';
+import { execInRunningContainer } from './exec.ts';
+import { identify, isAlive, signalProcess } from './living-process.ts';
+import { closeNetwork } from './network.ts';
+import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
+import { detachAll, isMounted } from './overlay.ts';
+import { launch, lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
+
+/** A container of the embedded engine is its directory: whoever opens it sees the same. */
+export class EmbeddedContainer implements Container {
+  readonly id: string;
+  readonly directory: string;
+  private readonly context: StartContext;
+
+  constructor(directory: string, context: StartContext) {
+    this.id = basename(directory);
+    this.directory = directory;
+    this.context = context;
+  }
+
+  get labels(): Readonly<Record<string, string>> {
+    return readRecord(this.directory)?.spec.labels ?? {};
+  }
+
+  get ports(): readonly PortMapping[] {
+    return readRecord(this.directory)?.ports ?? [];
+  }
+
+  async inspect(): Promise<{
+    readonly state: ContainerState;
+    readonly exitCode?: number;
+    readonly oomKilled?: boolean;
+    readonly startedAt?: Date;
+  }> {
+    if (!readRecord(this.directory)) return { state: 'gone' };
+    const processes = readProcesses(this.directory);
+    if (!processes) return { state: 'created' };
+    const startedAt = new Date(processes.startedAt);
+    if (isAlive(processes.init)) return { state: 'running', startedAt };
+    const { exit } = containerFiles(this.directory);
+    const exitCode = readText(join(exit, this.id));
+    return { state: 'exited', startedAt, oomKilled: existsSync(join(exit, 'oom')), ...(exitCode ? { exitCode: Number(exitCode) } : {}) };
+  }
+
+  async start(): Promise<void> {
+    using _held = await this.hold();
+    const record = readRecord(this.directory);
+    if (!record) throw new UserError('NOT_RUNNING', `the container ${this.id} does not exist any more`, { hint: 'devenv up' });
+    const files = containerFiles(this.directory);
+    const before = readProcesses(this.directory);
+    if (isAlive(before?.init)) return;
+    if (before) await this.tidy();
+    writeJson(files.journal, { doing: 'start', owner: identify(process.pid) } satisfies Journal);
+    try {
+      const layers = await lowerDirectories(this.context, record);
+      enterEngineNamespace();
+      if (!isMounted(files.rootfs)) mountRoot(files, layers);
+      await launch(record, this.directory, layers, this.context);
+    } catch (error) {
+      await this.tidy();
+      rmSync(files.processes, { force: true });
+      throw error;
+    } finally {
+      rmSync(files.journal, { force: true });
+    }
+  }
+
+  async stop(options: { readonly graceSeconds?: number } = {}): Promise<void> {
+    if (!readRecord(this.directory)) return;
+    using _held = await this.hold();
+    await this.end(options.graceSeconds ?? 10); // 10: as `docker stop`
+    await this.tidy();
+  }
+
+  async remove(): Promise<void> {
+    if (!existsSync(this.directory)) return;
+    using _held = await this.hold();
+    await removeContainer(this.directory, this.context, (graceSeconds) => this.end(graceSeconds));
+  }
+
+  async exec(command: readonly string[], options: ExecOptions): Promise<Process> {
+    return execInRunningContainer(this.directory, command, options);
+  }
+
+  /** Init first gets the chance to end what it runs. conmon is waited for: it writes the exit code. */
+  private async end(graceSeconds: number): Promise<void> {
+    const processes = readProcesses(this.directory);
+    if (!processes) return;
+    signalProcess(processes.init, 'SIGTERM');
+    if (!(await isGone(processes.init, graceSeconds))) signalProcess(processes.init, 'SIGKILL');
+    if (!(await isGone(processes.init, 10))) throw new Error(`process ${processes.init.pid} of container ${this.id} does not end`);
+    if (!(await isGone(processes.conmon, 2))) signalProcess(processes.conmon, 'SIGKILL');
+  }
+
+  private tidy(): Promise<void> {
+    return tidyContainer(this.directory, this.context);
+  }
+
+  /** One command at a time changes a container. The lock is not in its directory, which goes away. */
+  private hold(): Promise<Disposable> {
+    return lock(join(this.context.directories.runtime, 'containers', this.id));
+  }
+}
+
+/** Afterwards nothing of the container is left, whatever state it was in; `end` stops what runs. The caller holds its lock. */
+export async function removeContainer(
+  directory: string,
+  context: StartContext,
+  end: (graceSeconds: number) => Promise<void>,
+): Promise<void> {
+  writeJson(containerFiles(directory).journal, { doing: 'remove', owner: identify(process.pid) } satisfies Journal);
+  await end(10);
+  await tidyContainer(directory, context);
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** Ends all that a container has outside its directory. */
+export async function tidyContainer(directory: string, context: StartContext): Promise<void> {
+  const files = containerFiles(directory);
+  const id = basename(directory);
+  enterEngineNamespace();
+  const root = runtimeRoot(context.directories);
+  const record = readRecord(directory);
+  if (record && existsSync(join(root, id))) await deleteFromRuntime({ program: record.runtime, root }, id);
+  await closeNetwork(files.network);
+  detachAll(directory);
+  await removeCgroup(record?.cgroup ?? cgroupPath(context.directories, id));
+}
+
+async function isGone(process: Parameters<typeof isAlive>[0], seconds: number): Promise<boolean> {
+  const end = performance.now() + seconds * 1000;
+  for (let interval = 1; isAlive(process); interval = Math.min(interval * 1.5, 50)) {
+    if (performance.now() > end) return false;
+    await delay(interval);
+  }
+  return true;
+}

@@ -1,0 +1,119 @@
+import { chmodSync, chownSync, constants, copyFileSync, existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../../base/errors.ts';
+import { lock } from '../../base/locks.ts';
+import type { ContainerSpec } from '../engine.ts';
+import { capabilitiesOf } from './capabilities.ts';
+import { checkCommand, defaultPath } from './command.ts';
+import {
+  cgroupPath,
+  containerFiles,
+  containerFormat,
+  containersDirectory,
+  readRecord,
+  writeJson,
+  type ContainerFiles,
+  type ContainerRecord,
+  type Journal,
+} from './container-files.ts';
+import { EmbeddedContainer, removeContainer } from './container.ts';
+import { checkMounts } from './container-mounts.ts';
+import { identify } from './living-process.ts';
+import { claimPorts } from './network.ts';
+import { ociProcess } from './oci-process.ts';
+import type { OciRuntime } from './runtime-call.ts';
+import { detachAll } from './overlay.ts';
+import { lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
+import { seccompFilter } from './seccomp.ts';
+import { find } from './tree.ts';
+import { lookUpUser } from './user.ts';
+
+/**
+ * Makes the container's directory, checks all that can be checked before it runs, and leaves its tree mounted for the
+ * `start` that mostly follows in the same process. container.json comes last: without it there is no container.
+ * @throws UserError BAD_VALUE, MOUNT_SOURCE_MISSING, PORT_TAKEN, TOOL_MISSING, NOT_SUPPORTED, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE
+ */
+export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, context: StartContext): Promise<EmbeddedContainer> {
+  if (!/^[a-z0-9][a-z0-9-]{0,127}$/.test(spec.id)) throw new Error(`not a container id: ${spec.id}`);
+  checkMounts(spec.mounts);
+  const directory = join(containersDirectory(context.directories), spec.id);
+  using _held = await lock(join(context.directories.runtime, 'containers', spec.id));
+  if (readRecord(directory)) throw new Error(`the container ${spec.id} exists already`);
+  if (existsSync(directory)) await removeContainer(directory, context, async () => {});
+  const files = containerFiles(directory);
+  try {
+    const layers = await lowerDirectories(context, { spec });
+    makeDirectories(files, layers[0]!);
+    writeJson(files.journal, { doing: 'create', owner: identify(process.pid) } satisfies Journal);
+    installInit(files);
+    if (spec.certificates !== undefined) writeFileSync(join(files.run, 'ca.pem'), spec.certificates, { mode: 0o644 });
+    mountRoot(files, layers);
+    const record = await decide(spec, files, runtime, context);
+    writeJson(files.record, record);
+    rmSync(files.journal);
+  } catch (error) {
+    detachAll(directory);
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+  return new EmbeddedContainer(directory, context);
+}
+
+/** The root of the tree has the owner and mode of its upper directory. */
+function makeDirectories(files: ContainerFiles, lowest: string): void {
+  for (const path of [files.directory, files.work, files.rootfs]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  for (const path of [files.upper, files.run]) mkdirSync(path);
+  const root = lstatSync(lowest);
+  chownSync(files.upper, root.uid, root.gid);
+  chmodSync(files.upper, root.mode & 0o7777);
+  chmodSync(files.run, 0o755);
+}
+
+async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRuntime, context: StartContext): Promise<ContainerRecord> {
+  const user = lookUpUser(files.rootfs, spec.user);
+  const capabilities = capabilitiesOf(spec.security);
+  if (!spec.security.privileged) seccompFilter(spec.security.seccomp, capabilities);
+  const env = { PATH: defaultPath, HOME: user.home, ...spec.env };
+  using workdir = find(files.rootfs, spec.workdir, { create: { uid: user.uid, gid: user.gid, mode: 0o755 } });
+  if (!workdir?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the working directory ${spec.workdir} is no directory in the image`);
+  if (spec.command[0] !== undefined && !isBelowMount(spec, spec.command[0]))
+    checkCommand(spec.command[0], { root: files.rootfs, path: env.PATH, workdir: spec.workdir, user });
+  const init = '/run/devenv/init';
+  const args = spec.command.length > 0 ? [init, '--', ...spec.command] : [init, '-P'];
+  return {
+    format: containerFormat,
+    spec: { ...spec, certificates: undefined },
+    createdAt: new Date().toISOString(),
+    ports: await claimPorts(spec.ports),
+    runtime: runtime.program,
+    runtimeRoot: runtime.root,
+    cgroup: cgroupPath(context.directories, spec.id),
+    process: ociProcess({ args, env, user, workdir: spec.workdir, capabilities, noNewPrivileges: spec.security.noNewPrivileges }),
+  };
+}
+
+/** What a mount will bring cannot be looked at yet. */
+function isBelowMount(spec: ContainerSpec, command: string): boolean {
+  const path = command.startsWith('/') ? command : `${spec.workdir}/${command}`;
+  return command.includes('/') && spec.mounts.some(({ target }) => path.startsWith(`${target}/`));
+}
+
+/** Where distributions put the init that podman uses. */
+export const initPlaces: readonly string[] = [
+  '/usr/libexec/podman/catatonit',
+  '/usr/bin/catatonit',
+  '/usr/libexec/catatonit/catatonit',
+  '/usr/local/bin/catatonit',
+];
+
+/** The container's PID 1: it passes signals on, reaps what is orphaned and ends at TERM. */
+function installInit(files: ContainerFiles): void {
+  const found = initPlaces.find((path) => existsSync(path));
+  if (!found)
+    throw new UserError('TOOL_MISSING', 'catatonit is not installed: it is the first process of every container', {
+      hint: 'apt-get install catatonit',
+    });
+  const target = join(files.run, 'init');
+  copyFileSync(found, target, constants.COPYFILE_FICLONE);
+  chmodSync(target, 0o755);
+}

@@ -1,0 +1,49 @@
+import type { Directories } from '../../base/directories.ts';
+import type { Report } from '../../base/events.ts';
+import type { LayerStore, StepCache } from '../../store/layer-store.ts';
+import type { Engine } from '../engine.ts';
+import { embeddedBuilder } from './build.ts';
+import { chooseRuntime } from './choose-runtime.ts';
+import { listContainers, readRecord } from './container-files.ts';
+import { EmbeddedContainer } from './container.ts';
+import { createContainer } from './create-container.ts';
+import { probeHost } from './probe.ts';
+import { reap } from './reap.ts';
+import { removeVolumes } from './volumes.ts';
+
+export interface EmbeddedEngineOptions {
+  readonly directories: Directories;
+  readonly store: LayerStore;
+  readonly cache: StepCache;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Absolute path of an OCI runtime to use instead of the one that probing finds. */
+  readonly runtime?: string;
+  /** Hears what works less well than it should. */
+  readonly report?: Report;
+}
+
+/**
+ * Runs OCI images from this very process, with no daemon: overlayfs for the tree, an OCI runtime for the processes, conmon
+ * and pasta for what has to live on when the command is over. Needs root.
+ */
+export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
+  const { directories, store, cache } = options;
+  const context = { directories, store, report: options.report ?? (() => {}) };
+  const runtime = chooseRuntime(directories, options.runtime);
+  return {
+    name: 'embedded',
+    probe: () => probeHost(directories, options.runtime),
+    create: async (spec) => createContainer(spec, await runtime(), context),
+    list: async (labels) => {
+      const wanted = Object.entries(labels);
+      const found = listContainers(directories).filter((directory) => {
+        const record = readRecord(directory);
+        return record && wanted.every(([name, value]) => record.spec.labels[name] === value);
+      });
+      return found.map((directory) => new EmbeddedContainer(directory, context));
+    },
+    removeVolumes: (prefix) => removeVolumes(directories, prefix),
+    reap: (report) => reap({ ...context, report }),
+    builder: embeddedBuilder({ ...context, cache, runtime }),
+  };
+}

@@ -1,0 +1,137 @@
+import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { UserError } from '../../base/errors.ts';
+import { readText } from '../../base/files.ts';
+import { exitCodeOf, start } from '../../base/processes.ts';
+import type { ExecOptions, Process } from '../engine.ts';
+import { outOfMemoryCount } from './cgroup.ts';
+import { checkCommand } from './command.ts';
+import { readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
+import { isAlive } from './living-process.ts';
+import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
+import { processCapabilities, type OciProcess } from './oci-process.ts';
+import { find } from './tree.ts';
+import { lookUpUser, type User } from './user.ts';
+
+/**
+ * Runs a command in a running container. This is the way of every `devenv exec`: it reads two small files and starts the
+ * runtime, with no mount, no lock and no native code.
+ * @throws UserError NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, BAD_VALUE. `exit` rejects alike when only the
+ * runtime sees that it cannot be run, with RUNTIME_FAILED else.
+ */
+export function execInRunningContainer(containerDirectory: string, command: readonly string[], options: ExecOptions): Process {
+  const record = readRecord(containerDirectory);
+  const init = readProcesses(containerDirectory)?.init;
+  if (!record || !init || !isAlive(init)) throw new UserError('NOT_RUNNING', 'the container is not running', { hint: 'devenv up' });
+  const process = processFor(record, `/proc/${init.pid}/root`, command, options);
+  return startExec(record, process, options);
+}
+
+/** What the runtime is asked to run: the container's own process with the differences. */
+function processFor(record: ContainerRecord, root: string, command: readonly string[], options: ExecOptions): OciProcess {
+  const own = record.process;
+  const env = new Map(own.env.map((entry) => [entry.slice(0, entry.indexOf('=')), entry] as const));
+  let user: User = { ...own.user, home: '/' };
+  if (options.user !== undefined && options.user !== record.spec.user) {
+    user = lookUpUser(root, options.user);
+    // The home that the container's variables name is another user's, unless the file itself declares it.
+    if (!('HOME' in record.spec.env)) env.set('HOME', `HOME=${user.home}`);
+  }
+  if (options.terminal && !env.has('TERM')) env.set('TERM', 'TERM=xterm');
+  for (const [name, value] of Object.entries(options.env ?? {})) env.set(name, `${name}=${value}`);
+  const workdir = options.workdir ?? own.cwd;
+  using place = find(root, workdir);
+  if (!place?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the directory ${workdir} does not exist in the environment`);
+  checkCommand(command[0] ?? '', { root, path: env.get('PATH')?.slice('PATH='.length), workdir, user });
+  return {
+    ...own,
+    terminal: options.terminal ?? false,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids, umask: own.user.umask },
+    args: command,
+    env: [...env.values()],
+    cwd: workdir,
+    capabilities: processCapabilities(own.capabilities.bounding, user.uid),
+  };
+}
+
+function startExec(record: ContainerRecord, process: OciProcess, options: ExecOptions): Process {
+  const runtime = { program: record.runtime, root: record.runtimeRoot };
+  // Values of variables may be secret: they go through a file without a name, never through the arguments.
+  const scratch = dirname(record.runtimeRoot);
+  const definition = namelessFile(scratch, JSON.stringify(process));
+  const log = namelessFile(scratch, '');
+  const before = outOfMemoryCount(record.cgroup);
+  const stdio = options.stdio;
+  const child = start(
+    runtime.program,
+    runtimeArguments(runtime, '--log=/proc/self/fd/4', 'exec', '--process=/proc/self/fd/3', record.spec.id),
+    {
+      stdio: [stdio, stdio, stdio, definition, log],
+      env: runtimeEnvironment,
+    },
+  );
+  closeSync(definition);
+  const exit = new Promise<{ exitCode: number; oomKilled: boolean }>((resolve, reject) => {
+    child.once('error', (error) => {
+      closeSync(log);
+      reject(new UserError('RUNTIME_FAILED', `${runtime.program} could not be started: ${error.message}`, { cause: error }));
+    });
+    child.once('close', (code, signal) => {
+      const exitCode = exitCodeOf(code, signal);
+      const failure = exitCode === 0 ? '' : readFileSync(`/proc/self/fd/${log}`, 'utf8').trim();
+      closeSync(log);
+      if (failure) return reject(runtimeFailure(failure, process.args[0]!));
+      const after = exitCode === 137 && before !== undefined ? outOfMemoryCount(record.cgroup) : undefined;
+      resolve({ exitCode, oomKilled: after !== undefined && after > before! });
+    });
+  });
+  exit.catch(() => {}); // whoever waits hears of it
+  return {
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    // The runtime passes signals on, but for those that nobody can catch.
+    kill: (signal) => (signal === 'SIGKILL' || signal === 'SIGSTOP' ? signalInside(child.pid, signal) : void child.kill(signal)),
+    exit,
+  };
+}
+
+/** The runtime's log names its failures; the command's own output is never in it. */
+function runtimeFailure(text: string, command: string): UserError {
+  const message = text.replace(/^\S+Z: /gm, '');
+  if (/executable file .*not found|no such file or directory/i.test(message))
+    return new UserError('COMMAND_NOT_FOUND', `${command}: ${message}`);
+  if (/permission denied|exec format error/i.test(message)) return new UserError('COMMAND_NOT_EXECUTABLE', `${command}: ${message}`);
+  return new UserError('RUNTIME_FAILED', `the command could not be started: ${message}`);
+}
+
+function signalInside(runtimePid: number | undefined, signal: NodeJS.Signals): void {
+  if (runtimePid === undefined) return;
+  const children = readText(`/proc/${runtimePid}/task/${runtimePid}/children`) ?? '';
+  for (const pid of children.split(' ').filter(Boolean)) {
+    try {
+      globalThis.process.kill(Number(pid), signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
+let names = 0;
+
+/** An open file that has no name any more: gone with its last user, whatever happens. */
+function namelessFile(folder: string, text: string): number {
+  const path = `${folder}/exec-${globalThis.process.pid}-${names++}`;
+  const open = (): number => openSync(path, 'wx+', 0o600);
+  let descriptor: number;
+  try {
+    descriptor = open();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    descriptor = open();
+  }
+  unlinkSync(path);
+  if (text) writeSync(descriptor, text, 0);
+  return descriptor;
+}

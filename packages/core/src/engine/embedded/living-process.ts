@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { readText } from '../../base/files.ts';
+
+/** One process of one run of the machine: a pid alone is given to others later. */
+export interface LivingProcess {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: clock ticks after boot. */
+  readonly startTime: string;
+  readonly bootId: string;
+}
+
+/** @throws Error when there is no such process. */
+export function identify(pid: number): LivingProcess {
+  const startTime = startTimeOf(pid);
+  if (startTime === undefined) throw new Error(`no process ${pid}`);
+  return { pid, startTime, bootId: bootId() };
+}
+
+/** Whether this very process still runs; one that only waits to be reaped does not. */
+export function isAlive(known: LivingProcess | undefined): boolean {
+  return known !== undefined && known.bootId === bootId() && startTimeOf(known.pid) === known.startTime;
+}
+
+/** Sends the signal when the process is still that one. */
+export function signalProcess(target: LivingProcess | undefined, signal: NodeJS.Signals): void {
+  if (!target || !isAlive(target)) return;
+  try {
+    process.kill(target.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+let ownBootId: string | undefined;
+
+export function bootId(): string {
+  return (ownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+}
+
+function startTimeOf(pid: number): string | undefined {
+  const text = readStat(pid);
+  if (!text) return undefined;
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' '); // the name before may hold anything
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+}
+
+function readStat(pid: number): string | undefined {
+  try {
+    return readText(`/proc/${pid}/stat`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined; // it ended while we read
+    throw error;
+  }
+}

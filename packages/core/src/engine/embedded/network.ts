@@ -1,0 +1,153 @@
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { setTimeout as delay } from 'node:timers/promises';
+import { UserError } from '../../base/errors.ts';
+import { readText } from '../../base/files.ts';
+import { run } from '../../base/processes.ts';
+import { makeNetworkNamespace } from '../../base/system-calls.ts';
+import type { PortMapping } from '../engine.ts';
+import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
+import { enterEngineNamespace } from './oci-runtime.ts';
+
+/** Address inside at which pasta answers for a resolver that listens on the host's loopback only. */
+const dnsForward = '169.254.1.53';
+
+/**
+ * Makes a network namespace at `file`, at once, and attaches pasta: what is inside reaches the network as the host does, but
+ * neither the host's loopback nor, unless published, is anything inside reached.
+ * @throws UserError PORT_TAKEN, RUNTIME_FAILED, TOOL_MISSING
+ */
+export async function openNetwork(file: string, ports: readonly PortMapping[]): Promise<void> {
+  makeEmptyNetwork(file);
+  const resolver = needsForward() ? ['--dns-forward', dnsForward] : [];
+  const args = [
+    '--config-net', '--quiet', '--runas', '0', '--netns-only', '--netns', file, '--no-map-gw', ...resolver,
+    ...publish('tcp', ports), ...publish('udp', ports), '-T', 'none', '-U', 'none', '-P', pidFileOf(file),
+  ]; // prettier-ignore
+  const { exitCode, stderr } = await runPasta(args);
+  if (exitCode === 0) return;
+  const port = /port (\d+)/i.exec(stderr)?.[1];
+  if (port && /in use|bind/i.test(stderr)) throw new UserError('PORT_TAKEN', `port ${port} cannot be published: it is already in use`);
+  throw new UserError('RUNTIME_FAILED', `pasta could not open the network: ${stderr}`, { hint: 'devenv doctor says what pasta needs' });
+}
+
+/** A network namespace at `file` in which nothing is connected. */
+export function makeEmptyNetwork(file: string): void {
+  enterEngineNamespace();
+  closeSync(openSync(file, 'a', 0o600));
+  makeNetworkNamespace(file);
+}
+
+/** Idempotent: afterwards no pasta serves the network namespace at `file`. */
+export async function closeNetwork(file: string): Promise<void> {
+  const pasta = pastaOf(file);
+  signalProcess(pasta, 'SIGTERM');
+  for (let waited = 0; isAlive(pasta); waited += 2) {
+    if (waited >= 1000) signalProcess(pasta, 'SIGKILL');
+    await delay(2);
+  }
+  rmSync(pidFileOf(file), { force: true });
+}
+
+/** The pasta that was started for this very file: its arguments say so, whoever has the pid now. */
+function pastaOf(file: string): LivingProcess | undefined {
+  const pid = Number(readText(pidFileOf(file)) ?? NaN);
+  if (!(pid > 0)) return undefined;
+  const args = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
+  return args.includes(file) ? identify(pid) : undefined;
+}
+
+function pidFileOf(file: string): string {
+  return `${file}.pid`;
+}
+
+/** Replaces a host port 0 by a free one. @throws UserError PORT_TAKEN naming the first that is in use. */
+export async function claimPorts(ports: readonly PortMapping[]): Promise<PortMapping[]> {
+  const claimed: PortMapping[] = [];
+  for (const port of ports) claimed.push({ ...port, hostPort: await tryPort(port) });
+  return claimed;
+}
+
+/** resolv.conf for a container: the host's, unless its resolver is reachable from the host only. */
+export function resolvConf(): string {
+  const [text, upstream] = [readText('/etc/resolv.conf') ?? '', readText('/run/systemd/resolve/resolv.conf')];
+  if (nameservers(text).some((address) => !isLoopback(address))) return withoutLoopback(text);
+  if (upstream && nameservers(upstream).some((address) => !isLoopback(address))) return withoutLoopback(upstream);
+  return `${withoutLoopback(text)}nameserver ${dnsForward}\n`;
+}
+
+export function hostsFile(hostname: string): string {
+  return `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t${hostname}\n`;
+}
+
+function needsForward(): boolean {
+  return nameservers(resolvConf()).includes(dnsForward);
+}
+
+function nameservers(text: string): string[] {
+  return [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address]) => address!);
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+function withoutLoopback(text: string): string {
+  const lines = text.split('\n').filter((line) => line !== '' && !nameservers(line).some(isLoopback));
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function publish(protocol: 'tcp' | 'udp', ports: readonly PortMapping[]): string[] {
+  const option = protocol === 'tcp' ? '-t' : '-u';
+  const chosen = ports.filter((port) => port.protocol === protocol);
+  if (chosen.length === 0) return [option, 'none'];
+  return chosen.flatMap(({ hostAddress, hostPort, containerPort }) => [option, `${hostAddress}/${hostPort}:${containerPort}`]);
+}
+
+async function runPasta(args: readonly string[]): Promise<{ exitCode: number; stderr: string }> {
+  try {
+    const { exitCode, stderr } = await run('pasta', args);
+    const said = stderr.split('\n').filter((line) => line && !/^Failed to send \d+ bytes to syslog|Couldn't get any nameserver/.test(line));
+    return { exitCode, stderr: said.join('; ') };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new UserError('TOOL_MISSING', 'pasta is not installed: it connects containers to the network', { hint: 'apt-get install passt' });
+  }
+}
+
+/** The port, when it can be bound now. */
+function tryPort({ hostAddress, hostPort, protocol }: PortMapping): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException): void => {
+      const hint =
+        error.code === 'EADDRINUSE' ? 'stop what uses it (ss -ltnup shows it), or publish another port' : 'publish another port or address';
+      reject(
+        new UserError(
+          'PORT_TAKEN',
+          `port ${hostPort} of ${hostAddress} cannot be published: ${error.code === 'EADDRINUSE' ? 'it is already in use' : error.message}`,
+          { hint, cause: error },
+        ),
+      );
+    };
+    if (protocol === 'tcp') {
+      const server = createServer().once('error', refuse);
+      server.listen({ host: hostAddress, port: hostPort, exclusive: true }, () => {
+        const { port } = server.address() as { port: number };
+        server.close(() => resolve(port));
+      });
+    } else {
+      const socket = createSocket(hostAddress.includes(':') ? 'udp6' : 'udp4').once('error', refuse);
+      socket.bind({ address: hostAddress, port: hostPort, exclusive: true }, () => {
+        const { port } = socket.address();
+        socket.close(() => resolve(port));
+      });
+    }
+  });
+}
+
+export function writeNetworkFiles(directory: string, hostname: string): void {
+  writeFileSync(`${directory}/resolv.conf`, resolvConf(), { mode: 0o644 });
+  writeFileSync(`${directory}/hosts`, hostsFile(hostname), { mode: 0o644 });
+  writeFileSync(`${directory}/hostname`, `${hostname}\n`, { mode: 0o644 });
+}

@@ -1,0 +1,5 @@
+import type { StartContext } from './start-container.ts';
+
+export async function reap(context: StartContext): Promise<void> {
+  await context.store.reap();
+}

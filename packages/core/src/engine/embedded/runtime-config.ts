@@ -1,0 +1,132 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Limits } from '../engine.ts';
+import type { OciProcess } from './oci-process.ts';
+import type { SeccompFilter } from './seccomp.ts';
+
+/** A mount of the runtime-spec (config.md#mounts). */
+export interface OciMount {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+}
+
+export interface RuntimeConfigOptions {
+  readonly process: OciProcess;
+  readonly rootfs: string;
+  readonly readonlyRoot: boolean;
+  readonly hostname: string;
+  /** Besides the usual ones; one with the same destination replaces a usual one. */
+  readonly mounts: readonly OciMount[];
+  /** Path of the network namespace to join; undefined: a new one with nothing but its loopback. */
+  readonly network: string | undefined;
+  readonly cgroup: string;
+  readonly limits: Limits;
+  readonly seccomp: SeccompFilter | undefined;
+  readonly privileged: boolean;
+}
+
+/** config.json of a bundle: namespaces, mounts and hidden paths as Docker has them (moby, oci/defaults.go). */
+export function runtimeConfig(options: RuntimeConfigOptions): object {
+  const { limits, privileged } = options;
+  const own = new Set(options.mounts.map(({ destination }) => destination));
+  return {
+    ociVersion: '1.0.2',
+    process: options.process,
+    root: { path: options.rootfs, readonly: options.readonlyRoot },
+    hostname: options.hostname,
+    mounts: [...usualMounts(limits, privileged).filter(({ destination }) => !own.has(destination)), ...options.mounts],
+    linux: {
+      namespaces: [
+        ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+        { type: 'network', ...(options.network ? { path: options.network } : {}) },
+      ],
+      cgroupsPath: options.cgroup,
+      resources: resources(limits, privileged),
+      rootfsPropagation: 'private',
+      // A server may listen on port 80 and `ping` works for every user; both belong to the container's own network namespace.
+      sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' },
+      ...(options.seccomp ? { seccomp: options.seccomp } : {}),
+      ...(privileged ? { devices: hostDevices() } : { maskedPaths, readonlyPaths }),
+    },
+  };
+}
+
+const maskedPaths = [
+  '/proc/asound', '/proc/acpi', '/proc/interrupts', '/proc/kcore', '/proc/keys', '/proc/latency_stats', '/proc/timer_list', '/proc/timer_stats',
+  '/proc/sched_debug', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap',
+]; // prettier-ignore
+
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** Where the tree needs a directory; /dev, /proc and /sys bring the others themselves. */
+export const usualMountPoints: readonly string[] = ['/proc', '/dev', '/sys'];
+
+function usualMounts(limits: Limits, privileged: boolean): OciMount[] {
+  const access = privileged ? 'rw' : 'ro';
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${limits.shm ?? 64 * 1024 * 1024}`],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['nosuid', 'noexec', 'nodev', 'relatime', access] },
+  ];
+}
+
+/** Devices that every container may use are added by the runtime (config-linux.md#default-devices). */
+function resources(limits: Limits, privileged: boolean): object {
+  const period = 100_000; // microseconds, the kernel's default
+  return {
+    devices: [{ allow: privileged, access: 'rwm' }],
+    // Swap would let a container exceed its memory: memory and swap together are as much as memory.
+    ...(limits.memory === undefined ? {} : { memory: { limit: limits.memory, swap: limits.memory } }),
+    ...(limits.cpus === undefined ? {} : { cpu: { quota: Math.max(1000, Math.round(limits.cpus * period)), period } }),
+    ...(limits.pids === undefined ? {} : { pids: { limit: limits.pids } }),
+  };
+}
+
+/** What `docker run --privileged` shows: the host's device nodes, but not its terminals and shared memory. */
+function hostDevices(): object[] {
+  const skipped = new Set([
+    'pts',
+    'shm',
+    'mqueue',
+    'fd',
+    'console',
+    'ptmx',
+    'log',
+    'stdin',
+    'stdout',
+    'stderr',
+    'null',
+    'zero',
+    'full',
+    'random',
+    'urandom',
+    'tty',
+  ]);
+  const list = (folder: string): object[] =>
+    readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (folder === '/dev' && skipped.has(entry.name)) return [];
+      if (entry.isDirectory()) return list(path);
+      if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
+      const { rdev, mode, uid, gid } = statSync(path);
+      const [major, minor] = [(rdev >>> 8) & 0xfff, (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)];
+      return [{ path, type: entry.isBlockDevice() ? 'b' : 'c', major, minor, fileMode: mode & 0o777, uid, gid }];
+    });
+  return list('/dev');
+}

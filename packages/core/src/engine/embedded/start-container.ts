@@ -1,0 +1,138 @@
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Directories } from '../../base/directories.ts';
+import { UserError } from '../../base/errors.ts';
+import type { Report } from '../../base/events.ts';
+import { start } from '../../base/processes.ts';
+import type { LayerStore } from '../../store/layer-store.ts';
+import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
+import { prepareMounts } from './container-mounts.ts';
+import { identify } from './living-process.ts';
+import { makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
+import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
+import { mountOverlay } from './overlay.ts';
+import { runtimeEnvironment } from './runtime-call.ts';
+import { runtimeConfig, type OciMount } from './runtime-config.ts';
+import { seccompFilter } from './seccomp.ts';
+
+export interface StartContext {
+  readonly directories: Directories;
+  readonly store: LayerStore;
+  readonly report: Report;
+}
+
+/** The layers of a container, never none: overlayfs wants a lower directory. */
+export async function lowerDirectories(context: StartContext, record: Pick<ContainerRecord, 'spec'>): Promise<readonly string[]> {
+  const layers = await context.store.stack(record.spec.layer);
+  if (layers.length > 0) return layers;
+  const empty = join(context.directories.data, 'empty');
+  mkdirSync(empty, { recursive: true, mode: 0o755 });
+  return [empty];
+}
+
+/** Shows the container's tree at its `rootfs`, in our mount namespace. */
+export function mountRoot(files: ContainerFiles, layers: readonly string[]): void {
+  enterEngineNamespace();
+  mountOverlay({ lower: layers, writable: { upper: files.upper, work: files.work }, target: files.rootfs });
+}
+
+/**
+ * Starts a container whose root is mounted. Afterwards its init, conmon and pasta live on without us; pids.json names them.
+ * @throws UserError RUNTIME_FAILED, PORT_TAKEN, TOOL_MISSING; what was started is the caller's to end.
+ */
+export async function launch(record: ContainerRecord, directory: string, layers: readonly string[], context: StartContext): Promise<void> {
+  const files = containerFiles(directory);
+  const { spec } = record;
+  for (const path of [files.bundle, files.exit, files.etc, files.mounts]) makePrivateDirectory(path);
+  for (const path of [join(files.exit, spec.id), join(files.exit, 'oom'), files.processes]) rmSync(path, { force: true });
+  writeNetworkFiles(files.etc, spec.hostname);
+  const mounts = await prepareMounts({ ...context, files, spec, layers, user: { ...record.process.user, home: '/' } });
+  writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));
+  const startedAt = new Date().toISOString();
+  // Both take some 20 ms and neither needs the other: the namespace itself exists when openNetwork returns its promise.
+  const network = spec.network === 'none' ? Promise.resolve(makeEmptyNetwork(files.network)) : openNetwork(files.network, record.ports);
+  const [processes] = await settle([createWithConmon(record, files), network]);
+  writeJson(files.processes, { ...processes, startedAt } satisfies ContainerProcesses);
+  const { exitCode, stderr } = await callRuntime({ program: record.runtime, root: record.runtimeRoot }, 'start', spec.id);
+  if (exitCode !== 0) throw new UserError('RUNTIME_FAILED', `the container could not be started: ${stderr.trim()}`);
+}
+
+function bundleConfig(record: ContainerRecord, files: ContainerFiles, mounts: readonly OciMount[]): object {
+  const { spec, process } = record;
+  const { privileged, seccomp, readonlyRoot } = spec.security;
+  return runtimeConfig({
+    process,
+    rootfs: files.rootfs,
+    readonlyRoot,
+    hostname: spec.hostname,
+    mounts,
+    network: files.network,
+    cgroup: record.cgroup,
+    limits: spec.limits,
+    seccomp: privileged ? undefined : seccompFilter(seccomp, process.capabilities.bounding),
+    privileged,
+  });
+}
+
+/** Waits for all, then fails as the first that failed: nothing runs on behind the caller's back. */
+async function settle<T extends readonly unknown[]>(promises: { readonly [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  const results = await Promise.allSettled(promises);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as unknown as T;
+}
+
+/**
+ * Creates the container by way of conmon, which keeps its log and exit code when we are gone. conmon tells how it went on a
+ * pipe of its own (_OCI_SYNCPIPE): `{"pid":N}`, or a negative number and a message. Its other descriptors are files, since
+ * the container inherits them.
+ */
+async function createWithConmon(record: ContainerRecord, files: ContainerFiles): Promise<Pick<ContainerProcesses, 'init' | 'conmon'>> {
+  const { id } = record.spec;
+  const pidFile = join(files.bundle, 'conmon.pid');
+  const sockets = join(files.bundle, 'sockets');
+  makePrivateDirectory(sockets);
+  const maximum = 10 * 1024 * 1024; // bytes of the log before it starts anew
+  const args = [
+    '-c', id, '-u', id, '-n', id, '-r', record.runtime, '-b', files.bundle, '-p', join(files.bundle, 'init.pid'), '--conmon-pidfile', pidFile,
+    '-l', `k8s-file:${files.log}`, '--log-size-max', String(maximum), '--exit-dir', files.exit, '--persist-dir', files.exit, '--socket-dir-path', sockets,
+    '--runtime-arg', '--root', '--runtime-arg', record.runtimeRoot,
+  ]; // prettier-ignore
+  const errors = openSync(join(files.bundle, 'conmon.log'), 'w+', 0o600);
+  try {
+    const conmon = start('conmon', args, {
+      stdio: ['ignore', errors, errors, 'pipe'],
+      env: { ...runtimeEnvironment, _OCI_SYNCPIPE: '3' },
+      detached: true,
+      cwd: files.bundle, // it writes a file `oom` where it stands
+    });
+    const answer = await new Promise<string>((resolve, reject) => {
+      conmon.once('error', reject);
+      const pipe = conmon.stdio[3] as Readable;
+      let text = '';
+      pipe.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.includes('\n')) pipe.destroy();
+      });
+      pipe.once('close', () => resolve(text));
+    });
+    const said = answer ? (JSON.parse(answer) as { pid?: number; data?: number; message?: string }) : {};
+    const pid = said.pid ?? said.data ?? -1;
+    if (pid <= 0) throw runtimeRefused(said.message ?? readFileSync(join(files.bundle, 'conmon.log'), 'utf8'));
+    return { init: identify(pid), conmon: identify(Number(readFileSync(pidFile, 'utf8'))) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new UserError('TOOL_MISSING', 'conmon is not installed: it keeps the log and the exit code of containers', {
+      hint: 'apt-get install conmon',
+      cause: error,
+    });
+  } finally {
+    closeSync(errors);
+  }
+}
+
+function runtimeRefused(text: string): UserError {
+  return new UserError('RUNTIME_FAILED', `the OCI runtime refused the container: ${text.trim() || 'it gave no reason'}`, {
+    hint: 'devenv doctor checks what it needs',
+  });
+}

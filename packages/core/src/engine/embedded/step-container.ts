@@ -1,0 +1,159 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { UserError } from '../../base/errors.ts';
+import { readText } from '../../base/files.ts';
+import { run } from '../../base/processes.ts';
+import { mount } from '../../base/system-calls.ts';
+import type { StepProcess } from '../engine.ts';
+import { defaultCapabilities } from './capabilities.ts';
+import { removeCgroup } from './cgroup.ts';
+import { checkCommand } from './command.ts';
+import { cgroupPath, writeJson } from './container-files.ts';
+import { makeMountPoint } from './mount-point.ts';
+import { writeNetworkFiles } from './network.ts';
+import { deleteFromRuntime, makePrivateDirectory } from './oci-runtime.ts';
+import { ociProcess } from './oci-process.ts';
+import { detachAll } from './overlay.ts';
+import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
+import { runtimeConfig, usualMountPoints, type OciMount } from './runtime-config.ts';
+import { seccompFilter } from './seccomp.ts';
+import { find } from './tree.ts';
+import { lookUpUser, type User } from './user.ts';
+import type { WorkbenchContext } from './workbench.ts';
+
+export interface StepContext extends WorkbenchContext {
+  readonly id: string;
+  /** The mounted tree. */
+  readonly tree: string;
+  /** Hears each mount point that had to be made. */
+  readonly onMade: (path: string) => void;
+}
+
+const hostname = 'devenv-build'; // a name of this machine could get into a layer
+
+/**
+ * Runs a process on the tree in a container of its own, in the foreground: no init, no conmon. Whatever happens, nothing of
+ * the container is left. @throws UserError BAD_VALUE, RUNTIME_FAILED, CANCELLED
+ */
+export async function runStep(
+  step: StepProcess,
+  context: StepContext,
+): Promise<{ readonly exitCode: number; readonly oomKilled: boolean }> {
+  throwIfCancelled(step.signal);
+  const user = lookUpUser(context.tree, step.user);
+  using workdir = find(context.tree, step.workdir, { create: { uid: user.uid, gid: user.gid, mode: 0o755 } });
+  if (!workdir?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the working directory ${step.workdir} is no directory in the image`);
+  const problem = commandProblem(step, context, user);
+  if (problem) {
+    step.onOutput(Buffer.from(`devenv: ${problem.message}\n`));
+    return { exitCode: problem.exitCode, oomKilled: false };
+  }
+  const bundle = join(context.directory, context.id);
+  const cgroup = cgroupPath(context.directories, context.id);
+  makePrivateDirectory(bundle);
+  try {
+    const mounts = prepareStepMounts(step, context, bundle, user);
+    const env = { HOME: user.home, ...step.env };
+    const process = ociProcess({
+      args: step.args,
+      env,
+      user,
+      workdir: step.workdir,
+      capabilities: defaultCapabilities,
+      noNewPrivileges: false,
+    });
+    const config = runtimeConfig({
+      process, rootfs: context.tree, readonlyRoot: false, hostname, mounts, cgroup, limits: {}, privileged: false,
+      network: step.network ? await context.network() : undefined,
+      seccomp: seccompFilter('default', process.capabilities.bounding),
+    }); // prettier-ignore
+    writeJson(join(bundle, 'config.json'), config);
+    return await runInForeground(step, context, bundle);
+  } finally {
+    await deleteFromRuntime(context.runtime, context.id);
+    await removeCgroup(cgroup);
+    detachAll(bundle);
+    rmSync(bundle, { recursive: true, force: true });
+  }
+}
+
+function commandProblem(step: StepProcess, context: StepContext, user: User): UserError | undefined {
+  try {
+    checkCommand(step.args[0] ?? '', { root: context.tree, path: step.env['PATH'], workdir: step.workdir, user });
+    return undefined;
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+}
+
+async function runInForeground(step: StepProcess, context: StepContext, bundle: string): Promise<{ exitCode: number; oomKilled: boolean }> {
+  const { runtime, id } = context;
+  const log = join(bundle, 'runtime.log');
+  const kill = (): void =>
+    void run(runtime.program, runtimeArguments(runtime, 'kill', id, 'KILL'), { env: runtimeEnvironment }).catch(() => {});
+  const before = machineOutOfMemoryCount();
+  step.signal.addEventListener('abort', kill, { once: true });
+  try {
+    const args = runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id);
+    const { exitCode } = await run(runtime.program, args, { env: runtimeEnvironment, onOutput: step.onOutput });
+    throwIfCancelled(step.signal);
+    const failure = exitCode === 0 ? '' : (readText(log) ?? '').trim();
+    if (failure) throw new UserError('RUNTIME_FAILED', `the OCI runtime refused the step: ${failure.replace(/^\S+Z: /gm, '')}`);
+    return { exitCode, oomKilled: exitCode === 137 && machineOutOfMemoryCount() > before };
+  } finally {
+    step.signal.removeEventListener('abort', kill);
+  }
+}
+
+function throwIfCancelled(signal: AbortSignal): void {
+  if (signal.aborted) throw new UserError('CANCELLED', 'stopped by the user', { cause: signal.reason });
+}
+
+/** A step has no limit of its own: it is the machine that runs out of memory, and counts the processes it ends for that. */
+function machineOutOfMemoryCount(): number {
+  return Number(/^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1] ?? 0);
+}
+
+function prepareStepMounts(step: StepProcess, context: StepContext, bundle: string, user: User): OciMount[] {
+  const bind = (source: string, destination: string, ...options: string[]): OciMount => ({
+    destination,
+    type: 'bind',
+    source,
+    options: ['rbind', 'rprivate', ...options],
+  });
+  writeNetworkFiles(bundle, hostname);
+  const files = ['hosts', 'resolv.conf'].map((name) => bind(join(bundle, name), `/etc/${name}`));
+  if (context.certificates !== undefined) {
+    writeFileSync(join(bundle, 'ca.pem'), context.certificates, { mode: 0o644 });
+    files.push(bind(join(bundle, 'ca.pem'), '/run/devenv/ca.pem', 'ro'));
+  }
+  const folders = step.caches.map(({ source, target }) => {
+    makeCache(source, user);
+    return bind(source, target);
+  });
+  if (step.secrets.length > 0) folders.push(bind(writeSecrets(step, join(bundle, 'secrets'), user), '/run/secrets', 'ro'));
+  const { tree, onMade } = context;
+  for (const path of usualMountPoints) makeMountPoint(tree, path, 'directory', { onMade });
+  for (const { destination } of files) makeMountPoint(tree, destination, 'file', { onMade });
+  for (const { destination } of folders) makeMountPoint(tree, destination, 'directory', { onMade });
+  return [...files, ...folders];
+}
+
+/** The cache belongs to the user that the step runs as; what is in it keeps its owners. */
+function makeCache(source: string, user: User): void {
+  mkdirSync(dirname(source), { recursive: true, mode: 0o700 });
+  using _folder = find('/', source, { create: { uid: user.uid, gid: user.gid, mode: 0o755 } });
+}
+
+/** On a tmpfs in our mount namespace: never on disk, and gone with us. */
+function writeSecrets(step: StepProcess, folder: string, user: User): string {
+  makePrivateDirectory(folder);
+  mount('devenv-secrets', folder, 'tmpfs', 0, `mode=0500,uid=${user.uid},gid=${user.gid},size=16m,noswap`);
+  for (const { name, value } of step.secrets) {
+    using file = find(folder, name, { create: { uid: user.uid, gid: user.gid, mode: 0o400, kind: 'file' } });
+    if (!file || name.includes('/')) throw new UserError('BAD_VALUE', `a secret cannot be named ${JSON.stringify(name)}`);
+    writeFileSync(file.magic, value);
+  }
+  return folder;
+}

@@ -1,0 +1,23 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Directories } from '../../base/directories.ts';
+import { isMissing } from '../../base/files.ts';
+
+export function volumesDirectory(directories: Directories): string {
+  return join(directories.data, 'volumes');
+}
+
+/** Idempotent: afterwards no volume's name begins so. */
+export async function removeVolumes(directories: Directories, prefix: string): Promise<void> {
+  for (const name of listVolumes(directories))
+    if (name.startsWith(prefix)) rmSync(join(volumesDirectory(directories), name), { recursive: true, force: true });
+}
+
+function listVolumes(directories: Directories): string[] {
+  try {
+    return readdirSync(volumesDirectory(directories));
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
