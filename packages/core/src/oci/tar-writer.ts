@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats } from 'node:fs';
+import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { getAttribute, listAttributes } from '../base/system-calls.ts';
+import { sha256Digest, type Digest } from './digest.ts';
+import { compareNames, decodeName, pathOf } from './file-name.ts';
+import { encodeHeader, paddingOf, type HeaderFields } from './tar-encode.ts';
+
+/**
+ * The one archive of a layer's directory (as overlayfs keeps it): the same tree gives the same bytes on every machine.
+ * The top first, as `./`; a directory before what is in it; the names of one directory in byte order. Ids numeric, times in
+ * whole seconds, ustar with pax where ustar cannot hold it. A 0:0 device becomes `.wh.NAME`, an opaque directory begins with
+ * `.wh..wh..opq`; a file's further names are links to the first; holes are zeros; sockets are left out.
+ */
+export function canonicalTar(directory: string): Readable {
+  return Readable.from(chunksOf(directory));
+}
+
+/** sha256 of `canonicalTar`. Lets other work go on from time to time. */
+export async function diffIdOf(directory: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  let turns = 0;
+  for (const chunk of chunksOf(directory)) {
+    hash.update(chunk);
+    if (++turns % 16 === 0) await nextTurn();
+  }
+  return sha256Digest(hash.digest('hex'));
+}
+
+const chunkSize = 1024 * 1024;
+
+/** Synchronous file system calls only: they see the mount namespace of the main thread. */
+function* chunksOf(directory: string): Generator<Buffer> {
+  let chunk = Buffer.allocUnsafeSlow(chunkSize);
+  let used = 0;
+  for (const part of parts(directory)) {
+    const { descriptor } = part;
+    let remaining = part.bytes?.length ?? part.size!;
+    for (let done = 0; remaining > 0;) {
+      const count = Math.min(remaining, chunkSize - used);
+      if (part.bytes) part.bytes.copy(chunk, used, done, done + count);
+      else if (descriptor === undefined) chunk.fill(0, used, used + count);
+      else fill(descriptor, chunk.subarray(used, used + count));
+      used += count;
+      done += count;
+      remaining -= count;
+      if (used === chunkSize) {
+        yield chunk;
+        chunk = Buffer.allocUnsafeSlow(chunkSize);
+        used = 0;
+      }
+    }
+  }
+  if (used > 0) yield chunk.subarray(0, used);
+}
+
+/** Bytes, or as many bytes of an open file, or as many zeros. */
+interface Part {
+  readonly bytes?: Buffer;
+  readonly descriptor?: number;
+  readonly size?: number;
+}
+
+function* parts(directory: string): Generator<Part> {
+  const top = lstatSync(directory, { bigint: true });
+  yield { bytes: encodeHeader({ ...commonFields(top), flag: '5', name: './', size: 0, ...attributesOf(directory) }) };
+  yield* directoryParts(directory, '', new Map());
+  yield { size: 1024 }; // two blocks of zeros end an archive
+}
+
+/** `prefix` ends in a slash, or is empty. */
+function* directoryParts(directory: string, prefix: string, firstNames: Map<string, string>): Generator<Part> {
+  if (isOpaque(directory)) yield { bytes: encodeHeader({ ...whiteout, name: `${prefix}.wh..wh..opq` }) };
+  for (const { name, path, stats } of entriesOf(directory)) {
+    const common = { ...commonFields(stats), name: prefix + name, size: 0 };
+    if (isWhiteout(stats)) {
+      yield { bytes: encodeHeader({ ...whiteout, name: `${prefix}${name}` }) };
+    } else if (stats.isDirectory()) {
+      yield { bytes: encodeHeader({ ...common, flag: '5', name: `${common.name}/`, ...attributesOf(path) }) };
+      yield* directoryParts(path, `${common.name}/`, firstNames);
+    } else if (!stats.isSocket()) {
+      const inode = `${stats.dev}:${stats.ino}`;
+      const first = stats.nlink > 1n ? firstNames.get(inode) : undefined;
+      if (first !== undefined) {
+        yield { bytes: encodeHeader({ ...common, flag: '1', target: first }) };
+        continue;
+      }
+      if (stats.nlink > 1n) firstNames.set(inode, common.name);
+      if (stats.isFile()) yield* fileParts(path, { ...common, flag: '0', size: Number(stats.size), ...attributesOf(path) });
+      else yield { bytes: encodeHeader({ ...common, ...specialFields(path, stats), ...attributesOf(path) }) };
+    }
+  }
+}
+
+function* fileParts(path: string, fields: HeaderFields): Generator<Part> {
+  yield { bytes: encodeHeader(fields) };
+  if (fields.size === 0) return;
+  const descriptor = openSync(pathOf(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    yield { descriptor, size: fields.size };
+  } finally {
+    closeSync(descriptor);
+  }
+  yield { size: paddingOf(fields.size) };
+}
+
+interface Entry {
+  /** As the archive has it: a whiteout begins with `.wh.`. */
+  readonly name: string;
+  readonly path: string;
+  readonly stats: BigIntStats;
+}
+
+function entriesOf(directory: string): readonly Entry[] {
+  return readdirSync(pathOf(directory), { encoding: 'buffer' })
+    .map((bytes): Entry => {
+      const name = decodeName(bytes);
+      const path = `${directory}/${name}`;
+      const stats = lstatSync(pathOf(path), { bigint: true }); // a double cannot hold nanoseconds
+      return { name: isWhiteout(stats) ? `.wh.${name}` : name, path, stats };
+    })
+    .toSorted((a, b) => compareNames(a.name, b.name));
+}
+
+const whiteout = { flag: '0', mode: 0, uid: 0, gid: 0, seconds: 0, size: 0 } as const;
+
+function isWhiteout(stats: BigIntStats): boolean {
+  return stats.isCharacterDevice() && stats.rdev === 0n;
+}
+
+function commonFields(stats: BigIntStats): Pick<HeaderFields, 'mode' | 'uid' | 'gid' | 'seconds'> {
+  const seconds = Number(stats.mtimeNs / 1_000_000_000n) - (stats.mtimeNs < 0n && stats.mtimeNs % 1_000_000_000n !== 0n ? 1 : 0);
+  return { mode: stats.isSymbolicLink() ? 0o777 : Number(stats.mode & 0o7777n), uid: Number(stats.uid), gid: Number(stats.gid), seconds };
+}
+
+function specialFields(path: string, stats: BigIntStats): Pick<HeaderFields, 'flag' | 'target' | 'major' | 'minor'> {
+  if (stats.isSymbolicLink()) return { flag: '2', target: decodeName(readlinkSync(pathOf(path), { encoding: 'buffer' })) };
+  if (stats.isFIFO()) return { flag: '6' };
+  const { rdev } = stats;
+  // gnu_dev_major(3), gnu_dev_minor(3)
+  const major = Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n));
+  const minor = Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n));
+  return { flag: stats.isCharacterDevice() ? '3' : '4', major, minor };
+}
+
+/** Attributes that belong to the file, not to this machine; overlayfs' own are told by whiteouts. */
+function attributesOf(path: string): { attributes?: ReadonlyMap<string, Buffer> } {
+  const names = listAttributes(path);
+  if (names.length === 0) return {};
+  const attributes = new Map<string, Buffer>();
+  for (const name of names) {
+    if (/^(?:trusted|user)\.overlay\.(?:redirect|metacopy)$/.test(name))
+      throw new Error(`${path} is kept by overlayfs in a form that is no layer (${name})`);
+    if (/^(?:trusted|user)\.overlay\.|^security\.(?:selinux|ima|evm)$/.test(name)) continue;
+    const value = getAttribute(path, name);
+    if (value) attributes.set(name, name === 'security.capability' ? withoutNamespace(value) : value);
+  }
+  return { attributes };
+}
+
+/**
+ * File capabilities without the id of the user namespace that wrote them: version 3 becomes version 2
+ * (linux/capability.h, vfs_ns_cap_data).
+ */
+function withoutNamespace(value: Buffer): Buffer {
+  const version = value.length === 24 ? value.readUInt32LE(0) : 0;
+  if (version >>> 24 !== 3) return value;
+  const plain = Buffer.from(value.subarray(0, 20));
+  plain.writeUInt32LE(((version & 0x00ffffff) | 0x02000000) >>> 0, 0);
+  return plain;
+}
+
+function isOpaque(directory: string): boolean {
+  return ['trusted', 'user'].some((kind) => getAttribute(directory, `${kind}.overlay.opaque`)?.toString() === 'y');
+}
+
+function fill(descriptor: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length;) {
+    const count = readSync(descriptor, bytes, done, bytes.length - done, null);
+    if (count === 0) throw new Error('a file of a layer became shorter while it was read');
+    done += count;
+  }
+}
