@@ -1,6 +1,6 @@
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { UserError, type Problem } from '../base/errors.ts';
@@ -13,7 +13,7 @@ const env = { HOME: '/home/me', USER: 'me' };
 for (const name of examples('valid')) {
   test(`schemas/valid/${name}.json means schemas/valid/${name}.config.txt`, async () => {
     const config = withExample('valid', name, (folder) =>
-      JSON.stringify(loadConfig({ cwd: folder, env }), null, 2).replaceAll(folder, '/projects/shop'),
+      JSON.stringify(loadConfig({ cwd: folder, env }), null, 2).replaceAll(dirname(folder), '/projects'),
     );
     await expect(`${config}\n`).toMatchFileSnapshot(join(schemas, 'valid', `${name}.config.txt`));
   });
@@ -21,7 +21,7 @@ for (const name of examples('valid')) {
 
 for (const name of examples('invalid')) {
   test(`schemas/invalid/${name}.json has the mistakes of schemas/invalid/${name}.problems.txt`, async () => {
-    const report = withExample('invalid', name, (folder) => describeFailure(folder).replaceAll(folder, '/projects/shop'));
+    const report = withExample('invalid', name, (folder) => describeFailure(folder).replaceAll(dirname(folder), '/projects'));
     await expect(report).toMatchFileSnapshot(join(schemas, 'invalid', `${name}.problems.txt`));
   });
 }
@@ -45,14 +45,16 @@ function examples(folder: 'valid' | 'invalid'): readonly string[] {
 
 /** Lays the example out as a project of its own. */
 function withExample<T>(kind: 'valid' | 'invalid', name: string, use: (folder: string) => T): T {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'devenv-config-')));
+  const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'devenv-config-')));
+  const folder = join(temporary, 'shop'); // its name is in the result
   try {
+    mkdirSync(folder);
     copyFileSync(join(schemas, kind, `${name}.json`), join(folder, 'devenv.json'));
     const local = join(schemas, kind, `${name}.local.json`);
     if (existsSync(local)) copyFileSync(local, join(folder, 'devenv.local.json'));
     return use(folder);
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(temporary, { recursive: true });
   }
 }
 
