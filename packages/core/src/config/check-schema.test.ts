@@ -10,7 +10,7 @@ import { Problems } from './problems.ts';
 import { devenvSchema } from './schema.ts';
 
 const ajv = new Ajv.Ajv2020({ allErrors: true, strict: true, strictTypes: false, allowUnionTypes: true });
-ajv.addVocabulary(['patternErrorMessage']);
+ajv.addVocabulary(['patternErrorMessage', 'allowComments', 'allowTrailingCommas']);
 const validate = ajv.compile(json);
 
 test('the schema uses only the keywords that the checker knows', () => {
@@ -29,7 +29,7 @@ test('the schema uses only the keywords that the checker knows', () => {
       'minProperties',
     ],
     ...['items', 'minItems', 'minLength', 'pattern', 'minimum', 'maximum', 'exclusiveMinimum', 'examples', 'patternErrorMessage'],
-    ...['description', 'default'], // say nothing about what is valid
+    ...['description', 'default', 'allowComments', 'allowTrailingCommas'], // say nothing about what is valid
   ];
   const { $schema, $defs, ...root } = json;
   expect($schema).toBe('https://json-schema.org/draft/2020-12/schema');
