@@ -14,7 +14,7 @@ import { devenvSchema } from './schema.ts';
 import type { ObjectNode } from './tree.ts';
 import { fillVariables } from './variables.ts';
 
-export const localFileName = 'devenv.local.json';
+const localFileName = 'devenv.local.json';
 
 export interface LoadOptions extends ConfigLocation {
   readonly env: Readonly<Record<string, string | undefined>>;
