@@ -32,7 +32,7 @@ export function commandHelp(name: string, command: CommandClass, config: Config)
     summary: command.summary,
     usage: command.usage,
     examples: command.examples,
-    args: command.args,
+    args: Object.fromEntries(Object.entries(command.args).map(([arg, definition]) => [arg, { ...definition, name: arg }])),
     flags: command.flags,
     aliases: [],
     hiddenAliases: [],

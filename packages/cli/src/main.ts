@@ -4,6 +4,9 @@ import { join } from 'node:path';
 // Node keeps compiled code between runs; a directory that cannot be written only costs the gain. Before all other imports.
 enableCompileCache(compileCacheDirectory(process.env, process.getuid?.() ?? 0));
 
+// Nobody but a developer of devenv wants a stack trace. Promises that nobody awaited come here too.
+process.on('uncaughtException', (error) => void apologise(error));
+
 const argv = process.argv.slice(2);
 const { verbFirst } = await import('./command-line.ts');
 const { verb, rest } = verbFirst(argv);
@@ -11,6 +14,14 @@ const { fastPath } = await import('./fast-path.ts');
 const exitCode = (await fastPath(verb, rest)) ?? (await (await import('./dispatch.ts')).dispatch(verb, rest));
 // What the work needed has ended; idle connections must not hold the prompt.
 process.exit(exitCode);
+
+async function apologise(error: unknown): Promise<void> {
+  const { describeError } = await import('./render/error.ts');
+  const verbose = argv.includes('--verbose') || Boolean(process.env['DEVENV_DEBUG']);
+  process.stderr.write(`${describeError(undefined, error, { color: false, verbose, log: undefined, cancelled: false })}\n`);
+  const { exitCodeOf } = await import('./exit-code.ts');
+  process.exit(exitCodeOf(verb === 'exec' || verb === 'run' ? verb : 'up', undefined, undefined));
+}
 
 /** The cache directory of core's `directories`, which is not loaded yet. */
 function compileCacheDirectory(env: NodeJS.ProcessEnv, uid: number): string {

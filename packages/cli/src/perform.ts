@@ -23,6 +23,7 @@ export interface Outcome {
 export interface Tools {
   readonly core: Core;
   readonly options: Options;
+  /** Whether stdout wants colours. */
   readonly color: boolean;
 }
 
@@ -40,8 +41,13 @@ export interface Host {
 export const processHost: Host = {
   env: process.env,
   cwd: process.cwd(),
-  stdout: process.stdout,
-  stderr: process.stderr,
+  // Node makes these when they are first asked for, which a command that says nothing need not pay.
+  get stdout() {
+    return process.stdout;
+  },
+  get stderr() {
+    return process.stderr;
+  },
   core: () => import('@devenv/core'),
 };
 
@@ -50,14 +56,12 @@ export const processHost: Host = {
  * abort, errors to words. Never throws.
  */
 export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: Host = processHost): Promise<number> {
-  // A reader that went away (`devenv ps | head -1`) is no error of ours.
-  host.stdout.on('error', ignoreClosedPipe);
   const progress = createProgress({
     mode: flags.progress,
     color: flags.color,
     verbose: flags.verbose,
     interactive: interactiveVerbs.has(verb),
-    stream: host.stderr,
+    stream: () => host.stderr,
     env: host.env,
   });
   const signals = watchSignals((text) => progress.message(text));
@@ -71,11 +75,17 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
       report: progress.report,
       signal: signals.signal,
     };
-    const outcome = await work({ core, options, color: flags.color && wantsColor(host.stdout, host.env) });
+    const outcome = await work({
+      core,
+      options,
+      get color() {
+        return flags.color && wantsColor(host.stdout, host.env);
+      },
+    });
     await progress.close();
     if (outcome.message && progress.mode !== 'quiet') progress.message(outcome.message);
-    if (flags.json && outcome.json) host.stdout.write(`${JSON.stringify({ schema: 1, outcome: 'success', ...outcome.json })}\n`);
-    else if (outcome.text) host.stdout.write(`${outcome.text}\n`);
+    if (flags.json && outcome.json) writeData(host.stdout, JSON.stringify({ schema: 1, outcome: 'success', ...outcome.json }));
+    else if (outcome.text) writeData(host.stdout, outcome.text);
     return outcome.exitCode ?? 0;
   } catch (error) {
     await progress.close();
@@ -106,7 +116,7 @@ async function failed(
   } else if (!flags.json) {
     host.stderr.write(`${json}\n`);
   }
-  if (flags.json) host.stdout.write(`${json}\n`);
+  if (flags.json) writeData(host.stdout, json);
   return exitCodeOf(verb, userError, received);
 }
 
@@ -122,6 +132,12 @@ function workingDirectory(core: Core, flag: string | undefined, cwd: string): st
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
     throw new core.UserError('USAGE', `There is no directory ${path}.`, { hint: 'Give -C a directory that exists.' });
   return path;
+}
+
+function writeData(stream: NodeJS.WriteStream, text: string): void {
+  // A reader that went away (`devenv ps | head -1`) is no error of ours.
+  if (!stream.listeners('error').includes(ignoreClosedPipe)) stream.on('error', ignoreClosedPipe);
+  stream.write(`${text}\n`);
 }
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {

@@ -4,7 +4,11 @@ import type { Renderer } from './progress.ts';
 export function jsonRenderer(stream: NodeJS.WritableStream): Renderer {
   return {
     event: (event) => void stream.write(`${JSON.stringify(event)}\n`),
-    print: (text) => void stream.write(`${JSON.stringify({ type: 'notice', level: 'info', message: text })}\n`),
+    print: (text) => jsonNotice(stream, text),
     close() {},
   };
+}
+
+export function jsonNotice(stream: NodeJS.WritableStream, message: string): void {
+  stream.write(`${JSON.stringify({ type: 'notice', level: 'info', message })}\n`);
 }

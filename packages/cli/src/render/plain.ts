@@ -2,7 +2,7 @@ import { painter, type Paint } from './color.ts';
 import { bytes, duration } from './format.ts';
 import { printable, printableLine } from './printable.ts';
 import type { ProgressOptions, Renderer } from './progress.ts';
-import { taskPlace, Tasks, taskSeconds, type Task } from './tasks.ts';
+import { taskLabel, Tasks, taskSeconds, type Task } from './tasks.ts';
 
 type PlainOptions = Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> & { readonly stream: NodeJS.WritableStream };
 
@@ -21,7 +21,7 @@ export function plainRenderer(options: PlainOptions, clock: () => number = () =>
     const now = clock();
     for (const task of tasks.running.values())
       write(
-        `${label(task)} … still ${task.last.state === 'waiting' ? 'waiting' : 'running'} (${duration((now - task.startedAt) / 1000)})${transferred(task)}`,
+        `${taskLabel(task)} … still ${task.last.state === 'waiting' ? 'waiting' : 'running'} (${duration((now - task.startedAt) / 1000)})${transferred(task)}`,
       );
     if (tasks.running.size === 0 && !options.interactive) write(`… still working (${duration((now - startedAt) / 1000)})`);
     heartbeat.refresh();
@@ -31,7 +31,7 @@ export function plainRenderer(options: PlainOptions, clock: () => number = () =>
       if (event.type === 'output') {
         const task = tasks.running.get(event.id);
         const lines = task?.output.add(event.text) ?? [];
-        if (task && options.verbose) for (const line of lines) write(`${label(task)} | ${line}`);
+        if (task && options.verbose) for (const line of lines) write(`${taskLabel(task)} | ${line}`);
         return;
       }
       const task = tasks.apply(event, clock());
@@ -61,12 +61,12 @@ export function quietRenderer(options: PlainOptions): Renderer {
 
 function taskLines(task: Task, now: number, paint: Paint): readonly string[] {
   const { state } = task.last;
-  if (state === 'started') return [`${label(task)}${detail(task)}`];
-  if (state === 'waiting') return [`${label(task)} waits${detail(task)}`];
-  if (state === 'cached') return [`${label(task)} ${paint('cyan', 'CACHED')}`];
+  if (state === 'started') return [`${taskLabel(task)}${detail(task)}`];
+  if (state === 'waiting') return [`${taskLabel(task)} waits${detail(task)}`];
+  if (state === 'cached') return [`${taskLabel(task)} ${paint('cyan', 'CACHED')}`];
   const seconds = duration(taskSeconds(task, now));
-  if (state === 'done') return [`${label(task)} ${paint('green', 'done')} ${seconds}`];
-  return [`${label(task)} ${paint('red', 'failed')} ${seconds}`, ...failureLines(task, paint)];
+  if (state === 'done') return [`${taskLabel(task)} ${paint('green', 'done')} ${seconds}`];
+  return [`${taskLabel(task)} ${paint('red', 'failed')} ${seconds}`, ...failureLines(task, paint)];
 }
 
 /** What the failing step said last, set off from our own lines. */
@@ -82,11 +82,6 @@ export function noticeLines(
   const lines = [notice.level === 'warning' ? `${paint('yellow', 'Warning:')} ${message}` : message];
   if (notice.hint) lines.push(`Hint: ${printable(notice.hint)}`);
   return lines;
-}
-
-/** `[2/5] npm ci`, `[base] debian bookworm`. */
-function label(task: Task): string {
-  return `[${taskPlace(task)}] ${printableLine(task.last.title)}`;
 }
 
 function detail({ last }: Task): string {

@@ -1,5 +1,6 @@
 import type { Event, Report } from '@devenv/core';
 import { wantsColor, type Environment } from './color.ts';
+import { jsonNotice } from './json.ts';
 
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'quiet';
 
@@ -17,9 +18,12 @@ export interface ProgressOptions {
   readonly verbose: boolean;
   /** stdin and the terminal belong to a command inside: only what happens is shown, never that nothing does. */
   readonly interactive: boolean;
-  readonly stream: NodeJS.WriteStream;
+  /** Opened when there is something to write. */
+  readonly stream: () => NodeJS.WriteStream;
   readonly env: Environment;
 }
+
+export type RendererOptions = Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> & { readonly stream: NodeJS.WriteStream };
 
 export interface Progress {
   readonly mode: Exclude<ProgressMode, 'auto'>;
@@ -36,22 +40,27 @@ const quietMilliseconds = 1000;
 
 /** Loads the code that draws when there is something to draw: a warm `up` and `exec` have nothing. */
 export function createProgress(options: ProgressOptions): Progress {
-  const mode = resolveMode(options);
-  const color = options.color && wantsColor(options.stream, options.env);
+  let setting: Pick<Progress, 'mode' | 'color'> | undefined;
+  const settings = (): Pick<Progress, 'mode' | 'color'> =>
+    (setting ??= { mode: resolveMode(options), color: options.color && wantsColor(options.stream(), options.env) });
   const waiting: Event[] = [];
   let renderer: Renderer | undefined;
   let loading: Promise<void> | undefined;
   let log: string | undefined;
   const start = async (): Promise<void> => {
-    renderer = await loadRenderer(mode, { ...options, color });
+    const { mode, color } = settings();
+    renderer = await loadRenderer(mode, { color, verbose: options.verbose, interactive: options.interactive, stream: options.stream() });
     for (const event of waiting.splice(0)) renderer.event(event);
   };
   const load = (): Promise<void> => (loading ??= start());
-  const timer =
-    options.interactive || mode === 'quiet' || mode === 'json' ? undefined : setTimeout(() => void load(), quietMilliseconds).unref();
+  const timer = options.interactive ? undefined : setTimeout(() => void load(), quietMilliseconds).unref();
   return {
-    mode,
-    color,
+    get mode() {
+      return settings().mode;
+    },
+    get color() {
+      return settings().color;
+    },
     report(event) {
       if (event.type === 'task' && event.state === 'failed') log = event.log;
       if (renderer) return renderer.event(event);
@@ -59,9 +68,9 @@ export function createProgress(options: ProgressOptions): Progress {
       void load();
     },
     message(text) {
-      if (mode === 'json') options.stream.write(`${JSON.stringify({ type: 'notice', level: 'info', message: text })}\n`);
-      else if (renderer) renderer.print(text);
-      else options.stream.write(`${text}\n`);
+      if (renderer) renderer.print(text);
+      else if (settings().mode === 'json') jsonNotice(options.stream(), text);
+      else options.stream().write(`${text}\n`);
     },
     async close() {
       clearTimeout(timer);
@@ -72,7 +81,7 @@ export function createProgress(options: ProgressOptions): Progress {
   };
 }
 
-async function loadRenderer(mode: Progress['mode'], options: ProgressOptions): Promise<Renderer> {
+async function loadRenderer(mode: Progress['mode'], options: RendererOptions): Promise<Renderer> {
   switch (mode) {
     case 'tty':
       return (await import('./terminal.ts')).terminalRenderer(options);
@@ -88,5 +97,5 @@ async function loadRenderer(mode: Progress['mode'], options: ProgressOptions): P
 
 function resolveMode({ mode, stream, env }: ProgressOptions): Progress['mode'] {
   if (mode !== 'auto') return mode;
-  return stream.isTTY && !env['CI'] && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
+  return stream().isTTY && !env['CI'] && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
 }

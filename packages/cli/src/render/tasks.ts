@@ -39,10 +39,11 @@ export class Tasks {
   }
 }
 
-/** `2/5`, `2`, or the kind where a task has no number. */
-export function taskPlace({ last }: Task): string {
-  if (last.number === undefined) return last.kind;
-  return last.total === undefined ? `${last.number}` : `${last.number}/${last.total}`;
+/** `[2/5] npm ci`, `[base] debian bookworm`, `container hello`. */
+export function taskLabel({ last }: Task): string {
+  const title = printableLine(last.title);
+  if (last.number !== undefined) return `[${last.total === undefined ? last.number : `${last.number}/${last.total}`}] ${title}`;
+  return title.startsWith(last.kind) ? title : `[${last.kind}] ${title}`;
 }
 
 /** Seconds it took, or has taken so far. */

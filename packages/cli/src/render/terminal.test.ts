@@ -20,14 +20,14 @@ test('running tasks show elapsed time, bytes and rate, the reason, and the last 
   for (let line = 1; line <= 9; line += 1) tasks.apply({ type: 'output', id: '2', text: `line ${line}\n` }, 3000);
   tasks.apply({ type: 'task', id: 'w', kind: 'step', title: 'make', state: 'waiting', detail: 'another devenv makes it' }, 3500);
   expect(frame({ ...common, tasks: [...tasks.running.values()], now: 4000 }).join('\n')).toMatchInlineSnapshot(`
-    "⠋ base node:24  4.0 s  12.3 MB / 45.0 MB  4.1 MB/s
-    ⠋ 2/3 npm ci  2.0 s  package-lock.json changed
+    "⠋ [base] node:24  4.0 s  12.3 MB / 45.0 MB  4.1 MB/s
+    ⠋ [2/3] npm ci  2.0 s  package-lock.json changed
       │ line 5
       │ line 6
       │ line 7
       │ line 8
       │ line 9
-    ⠋ step make  0.5 s  waits: another devenv makes it"
+    ⠋ [step] make  0.5 s  waits: another devenv makes it"
   `);
 });
 
@@ -61,7 +61,7 @@ test('what has ended scrolls up as one line, and the terminal is left as it was 
   renderer.event({ type: 'notice', level: 'info', message: 'Uses the certificates of the host.' });
   renderer.event({ type: 'task', id: 'b', kind: 'base', title: 'node:24', state: 'started' });
   vi.advanceTimersByTime(300);
-  expect(screen.lines).toEqual(['Uses the certificates of the host.', '⠸ base node:24  0.3 s']);
+  expect(screen.lines).toEqual(['Uses the certificates of the host.', '⠸ [base] node:24  0.3 s']);
   expect(screen.cursor).toBe('hidden');
   renderer.event({ type: 'task', id: 'b', kind: 'base', title: 'node:24', state: 'done', seconds: 0.3 });
   renderer.event({ ...step, id: '1', number: 1, title: 'apt git', state: 'cached' });
@@ -73,10 +73,10 @@ test('what has ended scrolls up as one line, and the terminal is left as it was 
   renderer.close();
   expect(screen.lines).toEqual([
     'Uses the certificates of the host.',
-    '✓ base node:24  0.3 s',
-    '✓ 1/3 apt git  CACHED',
+    '✓ [base] node:24  0.3 s',
+    '✓ [1/3] apt git  CACHED',
     'Stopping…',
-    '✗ 2/3 npm ci  1.0 s',
+    '✗ [2/3] npm ci  1.0 s',
     '  │ fetching',
   ]);
   expect(screen.cursor).toBe('shown');

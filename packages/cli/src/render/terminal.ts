@@ -6,7 +6,7 @@ import { bytes, duration } from './format.ts';
 import { failureLines, noticeLines } from './plain.ts';
 import { printableLine } from './printable.ts';
 import type { ProgressOptions, Renderer } from './progress.ts';
-import { taskPlace, Tasks, taskSeconds, type Task } from './tasks.ts';
+import { taskLabel, Tasks, taskSeconds, type Task } from './tasks.ts';
 
 type TerminalStream = NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number; readonly isTTY?: boolean };
 type TerminalOptions = Pick<ProgressOptions, 'color' | 'interactive'> & { readonly stream: TerminalStream };
@@ -113,7 +113,7 @@ const spinnerFrames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '
 
 function runningLine(task: Task, now: number, paint: Paint): string {
   const { last, transfer } = task;
-  const parts = [label(task), paint('dim', duration((now - task.startedAt) / 1000))];
+  const parts = [taskLabel(task), paint('dim', duration((now - task.startedAt) / 1000))];
   if (transfer) parts.push(transferText(transfer, now));
   if (last.detail) parts.push(paint('dim', `${last.state === 'waiting' ? 'waits: ' : ''}${printableLine(last.detail)}`));
   return parts.join('  ');
@@ -130,11 +130,7 @@ function endLines(task: Task, now: number, columns: number, paint: Paint): reado
   if (state === 'started' || state === 'waiting') return [];
   const mark = state === 'failed' ? paint('red', '✗') : paint('green', '✓');
   const end = state === 'cached' ? paint('cyan', 'CACHED') : paint('dim', duration(taskSeconds(task, now)));
-  return [truncated(`${mark} ${label(task)}  ${end}`, columns), ...(state === 'failed' ? failureLines(task, paint) : [])];
-}
-
-function label(task: Task): string {
-  return `${taskPlace(task)} ${printableLine(task.last.title)}`;
+  return [truncated(`${mark} ${taskLabel(task)}  ${end}`, columns), ...(state === 'failed' ? failureLines(task, paint) : [])];
 }
 
 function truncated(line: string, columns: number): string {

@@ -1,0 +1,35 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+
+const base = mkdtempSync(join(tmpdir(), 'devenv-cli-'));
+afterAll(() => rmSync(base, { recursive: true }));
+
+test('devenv alone, where there is no devenv.json, shows one to write', () => {
+  const { code, stdout, stderr } = devenv();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain('"image": { "debian": "bookworm" }');
+  expect(stdout).toContain('devenv up ');
+});
+
+test('exec where there is no devenv.json says so and exits with 125', () => {
+  expect(devenv('exec', 'true')).toMatchObject({
+    code: 125,
+    stdout: '',
+    stderr: expect.stringMatching(/^Error: There is no devenv\.json .*\nHint: /u) as string,
+  });
+});
+
+function devenv(...argv: string[]): { code: number | null; stdout: string; stderr: string } {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const env = { PATH: process.env['PATH'], HOME: base, DEVENV_BASE_DIR: join(base, 'devenv') };
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...argv], {
+    cwd: base,
+    env,
+    encoding: 'utf8',
+  });
+  return { code: status, stdout, stderr };
+}
