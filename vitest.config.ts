@@ -7,7 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     passWithNoTests: false,
     projects: [
-      { extends: true, test: { name: 'unit', include: ['packages/**/*.test.ts'], testTimeout: 20_000 } },
+      { extends: true, test: { name: 'unit', include: ['packages/**/*.test.ts', 'scripts/**/*.test.ts'], testTimeout: 20_000 } },
       {
         extends: true,
         test: { name: 'e2e', include: ['test/**/*.test.ts'], exclude: ['test/projects/**'], testTimeout: 120_000, hookTimeout: 120_000 },

@@ -53,6 +53,7 @@ const commandLine = {
   splitting: true,
   format: 'esm',
   platform: 'node',
+  mainFields: ['module', 'main'], // jsonc-parser's "main" is UMD, which no bundler can follow
   target: 'node24',
   minifySyntax: true,
   minifyWhitespace: true,

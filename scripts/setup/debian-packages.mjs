@@ -36,10 +36,12 @@ export async function installPackages(packages) {
   const install = ['install', '--yes', '--no-install-recommends', ...names];
   const known = await aptGet(['--simulate', ...install]);
   if (known.exitCode !== 0) await refreshLists();
-  let result = await withoutStartingServices(() => aptGet(install, isProgress));
+  const run = () => aptGet(install, isProgress);
+  const installAll = () => (names.some((name) => services.has(name)) ? withoutStartingServices(run) : run());
+  let result = await installAll();
   if (result.exitCode !== 0 && known.exitCode === 0 && /Failed to fetch|Hash Sum mismatch/.test(result.output)) {
     await refreshLists(); // they named a version that the archive has replaced
-    result = await withoutStartingServices(() => aptGet(install, isProgress));
+    result = await installAll();
   }
   if (result.exitCode !== 0) throw explain(result.output, packages);
 }
@@ -51,7 +53,10 @@ async function refreshLists() {
   if (exitCode !== 0 || /^W: /m.test(output)) console.log('  a package source does not answer; going on without it');
 }
 
-/** A test needs a program that comes as a service (docker-registry): install it, but let nothing start. */
+/** Tests start this program themselves; Debian would start it for good. */
+const services = new Set(['docker-registry']);
+
+/** Installing a service starts it, except where this file forbids it. */
 async function withoutStartingServices(work) {
   const policy = '/usr/sbin/policy-rc.d';
   if (existsSync(policy)) return work();

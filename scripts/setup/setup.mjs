@@ -29,11 +29,9 @@ export async function setup(groups) {
 }
 
 function announce(needed, installed, isRoot) {
-  const commands = [...(needed.length > 0 ? [installCommand(needed)] : []), ...(installed ? [] : [`npx ${pnpmArguments.join(' ')}`])];
   if (process.argv.includes('--no-install') || /^(1|true|yes)$/.test(process.env.DEVENV_NO_INSTALL ?? '')) {
-    throw new SetupError(
-      ['Something is missing here, and nothing may be installed. By hand:', ...commands.map((command) => `  ${command}`)].join('\n'),
-    );
+    const commands = [needed.length > 0 && installCommand(needed), !installed && `npx ${pnpmArguments.join(' ')}`].filter(Boolean);
+    throw new SetupError(['Something is missing here, and nothing may be installed. By hand:', ...commands].join('\n  '));
   }
   if (needed.length > 0 && isRoot) console.log(`To be installed from Debian, with what they depend on:\n${table(needed)}`);
   if (!installed) console.log('To be installed in node_modules: the packages of pnpm-lock.yaml, Node 24 among them.');
