@@ -18,7 +18,9 @@ process.exit(exitCode);
 async function apologise(error: unknown): Promise<void> {
   const { describeError } = await import('./render/error.ts');
   const verbose = argv.includes('--verbose') || Boolean(process.env['DEVENV_DEBUG']);
-  process.stderr.write(`${describeError(undefined, error, { color: false, verbose, log: undefined, cancelled: false })}\n`);
+  process.stderr.write(
+    `${describeError(undefined, error, { cwd: process.cwd(), color: false, verbose, log: undefined, cancelled: false })}\n`,
+  );
   const { exitCodeOf } = await import('./exit-code.ts');
   process.exit(exitCodeOf(verb === 'exec' || verb === 'run' ? verb : 'up', undefined, undefined));
 }

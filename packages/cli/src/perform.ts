@@ -112,7 +112,7 @@ async function failed(
   const json = JSON.stringify(errorObject(userError, error, { log, cancelled }));
   if (progress.mode !== 'json') {
     const verbose = flags.verbose || Boolean(host.env['DEVENV_DEBUG']);
-    host.stderr.write(`${describeError(userError, error, { color: progress.color, verbose, log, cancelled })}\n`);
+    host.stderr.write(`${describeError(userError, error, { cwd: host.cwd, color: progress.color, verbose, log, cancelled })}\n`);
   } else if (!flags.json) {
     host.stderr.write(`${json}\n`);
   }

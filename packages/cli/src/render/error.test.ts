@@ -2,7 +2,7 @@ import { UserError } from '@devenv/core';
 import { expect, test } from 'vitest';
 import { describeError, errorObject } from './error.ts';
 
-const plain = { color: false, verbose: false, log: undefined, cancelled: false };
+const plain = { cwd: '/home/me/hello', color: false, verbose: false, log: undefined, cancelled: false };
 
 test('every problem is told with its place, code, frame and hint', () => {
   const error = new UserError('CONFIG_INVALID', 'devenv.json has 2 mistakes.', {
@@ -11,13 +11,13 @@ test('every problem is told with its place, code, frame and hint', () => {
       {
         code: 'UNKNOWN_KEY',
         message: 'There is no member "stepz".',
-        file: 'devenv.json',
+        file: '/home/me/hello/devenv.json',
         line: 3,
         column: 3,
         frame: '  2 | {\n> 3 |   "stepz": []\n    |   ^',
         hint: 'Did you mean "steps"?',
       },
-      { code: 'MISSING_KEY', message: '"image" is missing.', file: 'devenv.json' },
+      { code: 'MISSING_KEY', message: '"image" is missing.', file: '/home/me/devenv.json' },
     ],
   });
   expect(describeError(error, error, plain)).toMatchInlineSnapshot(`
@@ -29,7 +29,7 @@ test('every problem is told with its place, code, frame and hint', () => {
           |   ^
       Hint: Did you mean "steps"?
 
-    devenv.json MISSING_KEY "image" is missing.
+    /home/me/devenv.json MISSING_KEY "image" is missing.
 
     Hint: devenv.json was not used."
   `);

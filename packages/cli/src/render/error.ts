@@ -1,3 +1,4 @@
+import { isAbsolute, relative } from 'node:path';
 import type { Problem, UserError } from '@devenv/core';
 import { painter, type Paint } from './color.ts';
 import { printable, printableLine } from './printable.ts';
@@ -8,17 +9,20 @@ export interface ErrorContext {
   readonly cancelled: boolean;
 }
 
+export interface ErrorOptions extends ErrorContext {
+  readonly color: boolean;
+  readonly verbose: boolean;
+  /** Files below it are named from it. */
+  readonly cwd: string;
+}
+
 /** An error in words. `userError` is undefined for a bug: then only `verbose` shows the stack. */
-export function describeError(
-  userError: UserError | undefined,
-  error: unknown,
-  context: ErrorContext & { readonly color: boolean; readonly verbose: boolean },
-): string {
+export function describeError(userError: UserError | undefined, error: unknown, context: ErrorOptions): string {
   const paint = painter(context.color);
   if (isCancellation(userError, error, context)) return 'Stopped.';
   if (!userError) return describeBug(error, context.verbose, paint);
   const lines = [`${paint('red', 'Error:')} ${printable(userError.message)}`];
-  for (const problem of userError.problems) lines.push('', describeProblem(problem, paint));
+  for (const problem of userError.problems) lines.push('', describeProblem(problem, context.cwd, paint));
   if (userError.problems.length > 0 && (userError.hint || context.log)) lines.push('');
   if (userError.hint) lines.push(`${paint('cyan', 'Hint:')} ${printable(userError.hint)}`);
   if (context.log) lines.push(`Log: ${printableLine(context.log)}`);
@@ -51,12 +55,19 @@ function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
-function describeProblem(problem: Problem, paint: Paint): string {
-  const place = [problem.file, problem.line, problem.column].filter((part) => part !== undefined).join(':');
+function describeProblem(problem: Problem, cwd: string, paint: Paint): string {
+  const place = [problem.file === undefined ? undefined : nameFrom(cwd, problem.file), problem.line, problem.column]
+    .filter((part) => part !== undefined)
+    .join(':');
   const lines = [`${place ? `${paint('bold', printableLine(place))} ` : ''}${paint('dim', problem.code)} ${printable(problem.message)}`];
   if (problem.frame) lines.push(indented(printable(problem.frame)));
   if (problem.hint) lines.push(`  ${paint('cyan', 'Hint:')} ${printable(problem.hint)}`);
   return lines.join('\n');
+}
+
+function nameFrom(cwd: string, file: string): string {
+  const name = isAbsolute(file) ? relative(cwd, file) : file;
+  return name.startsWith('../') ? file : name;
 }
 
 function describeBug(error: unknown, verbose: boolean, paint: Paint): string {

@@ -4,7 +4,7 @@ import { describeChange } from './ready.ts';
 /** `devenv` alone, where there is a devenv.json. */
 export function describeNext(status: Status): string {
   if (status.state === 'absent')
-    return 'This folder has an environment that is not up yet.\n\n  devenv up       build and start it\n  devenv plan     see what that would do';
+    return 'There is a devenv.json here; its environment is not up yet.\n\n  devenv up       build and start it\n  devenv plan     see what that would do';
   if (status.stale)
     return `The environment is not what devenv.json says:\n${status.changes.map((change) => `  ${describeChange(change)}`).join('\n')}\n\n  devenv up       bring it up to date`;
   if (status.state === 'stopped') return 'The environment is stopped.\n\n  devenv up       start it\n  devenv down     remove it';
