@@ -10,6 +10,8 @@ import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import process from 'node:process';
 
+/** A name that is no UTF-8 comes as its bytes. */
+type Path = string | Buffer;
 type Native = (...values: unknown[]) => number;
 
 const require = createRequire(import.meta.url);
@@ -47,6 +49,8 @@ const prototypes = {
   lgetxattr: 'long lgetxattr(const char *path, const char *name, _Out_ void *value, size_t size)',
   llistxattr: 'long llistxattr(const char *path, _Out_ void *list, size_t size)',
   lremovexattr: 'int lremovexattr(const char *path, const char *name)',
+  futimens: 'int futimens(int fd, const int64_t *times)',
+  utimensat: 'int utimensat(int directory, const char *path, const int64_t *times, int flags)',
   setns: 'int setns(int fd, int type)',
   // glibc of Debian 12 has no wrappers for the mount calls of Linux 5.2 and later; their numbers are the same everywhere.
   syscall: 'long syscall(long number, int fd, const char *path, long flags, const void *data, long size)',
@@ -64,6 +68,10 @@ export class SystemCallError extends Error {
     this.code = code;
     this.errno = errno;
   }
+}
+
+function pathArgument(path: Path): Path {
+  return typeof path === 'string' ? path : Buffer.concat([path, Buffer.alloc(1)]);
 }
 
 /** mount(2) flags that are used here (linux/mount.h). */
@@ -170,7 +178,7 @@ export function syncFileSystem(descriptor: number): void {
 }
 
 /** mknod(2). `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK). */
-export function makeNode(path: string, mode: number, major: number, minor: number): void {
+export function makeNode(path: Path, mode: number, major: number, minor: number): void {
   // The kernel's 64-bit form: gnu_dev_makedev(3).
   const device =
     ((BigInt(major) & 0xfffff000n) << 32n) |
@@ -179,35 +187,59 @@ export function makeNode(path: string, mode: number, major: number, minor: numbe
     (BigInt(minor) & 0xffn);
   const umask = process.umask(0);
   try {
-    libc().call('mknod', path, mode, device);
+    libc().call('mknod', pathArgument(path), mode, device);
   } finally {
     process.umask(umask);
   }
 }
 
+const attributeLimit = 64 * 1024; // XATTR_LIST_MAX and XATTR_SIZE_MAX
+let sharedBuffer: Buffer | undefined;
+
+/** One for all calls: they are synchronous, and a new one for each of thousands of files costs more than the call. */
+function attributeBuffer(): Buffer {
+  return (sharedBuffer ??= Buffer.allocUnsafeSlow(attributeLimit));
+}
+
 /** The names of a file's extended attributes; links are not followed. */
-export function listAttributes(path: string): string[] {
-  const buffer = Buffer.alloc(64 * 1024); // XATTR_LIST_MAX
-  const length = libc().call('llistxattr', path, buffer, buffer.length);
-  return length === 0 ? [] : buffer.toString('utf8', 0, length - 1).split('\0');
+export function listAttributes(path: Path): string[] {
+  const length = libc().call('llistxattr', pathArgument(path), attributeBuffer(), attributeLimit);
+  return length === 0
+    ? []
+    : attributeBuffer()
+        .toString('utf8', 0, length - 1)
+        .split('\0');
 }
 
 /** The value, or undefined when the file has no such attribute. Links are not followed. */
-export function getAttribute(path: string, name: string): Buffer | undefined {
-  const buffer = Buffer.alloc(64 * 1024); // XATTR_SIZE_MAX
+export function getAttribute(path: Path, name: string): Buffer | undefined {
   try {
-    const length = libc().call('lgetxattr', path, name, buffer, buffer.length);
-    return Buffer.from(buffer.subarray(0, length));
+    const length = libc().call('lgetxattr', pathArgument(path), name, attributeBuffer(), attributeLimit);
+    return Buffer.from(attributeBuffer().subarray(0, length));
   } catch (error) {
     if (error instanceof SystemCallError && (error.code === 'ENODATA' || error.code === 'EOPNOTSUPP')) return undefined;
     throw error;
   }
 }
 
-export function setAttribute(path: string, name: string, value: Uint8Array): void {
-  libc().call('lsetxattr', path, name, value, value.length, 0);
+export function setAttribute(path: Path, name: string, value: Uint8Array): void {
+  libc().call('lsetxattr', pathArgument(path), name, value, value.length, 0);
 }
 
 export function removeAttribute(path: string, name: string): void {
   libc().call('lremovexattr', path, name);
 }
+
+/**
+ * Sets both times of an open file, or of what a path names (links are not followed), to the nanosecond. node:fs takes a double,
+ * which cannot hold one, and makes every time before 1970 the present.
+ */
+export function setTimes(file: number | Path, seconds: number, nanoseconds: number): void {
+  times[0] = times[2] = BigInt(seconds);
+  times[1] = times[3] = BigInt(nanoseconds);
+  const [atWorkingDirectory, noFollow] = [-100, 0x100]; // AT_FDCWD, AT_SYMLINK_NOFOLLOW
+  if (typeof file === 'number') libc().call('futimens', file, times);
+  else libc().call('utimensat', atWorkingDirectory, pathArgument(file), times, noFollow);
+}
+
+const times = new BigInt64Array(4);

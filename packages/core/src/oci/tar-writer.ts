@@ -146,14 +146,14 @@ function specialFields(path: string, stats: BigIntStats): Pick<HeaderFields, 'fl
 
 /** Attributes that belong to the file, not to this machine; overlayfs' own are told by whiteouts. */
 function attributesOf(path: string): { attributes?: ReadonlyMap<string, Buffer> } {
-  const names = listAttributes(path);
+  const names = listAttributes(pathOf(path));
   if (names.length === 0) return {};
   const attributes = new Map<string, Buffer>();
   for (const name of names) {
     if (/^(?:trusted|user)\.overlay\.(?:redirect|metacopy)$/.test(name))
       throw new Error(`${path} is kept by overlayfs in a form that is no layer (${name})`);
     if (/^(?:trusted|user)\.overlay\.|^security\.(?:selinux|ima|evm)$/.test(name)) continue;
-    const value = getAttribute(path, name);
+    const value = getAttribute(pathOf(path), name);
     if (value) attributes.set(name, name === 'security.capability' ? withoutNamespace(value) : value);
   }
   return { attributes };
@@ -172,7 +172,9 @@ function withoutNamespace(value: Buffer): Buffer {
 }
 
 function isOpaque(directory: string): boolean {
-  return ['trusted', 'user'].some((kind) => getAttribute(directory, `${kind}.overlay.opaque`)?.toString() === 'y');
+  // Asked by name only when it is there: a missing attribute costs an exception.
+  const name = listAttributes(pathOf(directory)).find((attribute) => /^(?:trusted|user)\.overlay\.opaque$/.test(attribute));
+  return name !== undefined && getAttribute(pathOf(directory), name)?.toString() === 'y';
 }
 
 function fill(descriptor: number, bytes: Buffer): void {

@@ -4,12 +4,11 @@ import { decodeName, pathOf } from '../oci/file-name.ts';
 
 /** What a directory gets when the layer is complete. */
 export interface DirectoryRecord {
-  mode: number;
-  uid: number;
-  gid: number;
-  seconds: number;
-  nanoseconds: number;
-  attributes: ReadonlyMap<string, Buffer> | undefined;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
 }
 
 /** Where an entry goes: a path on this machine whose folder is a real directory inside the layer. */
@@ -19,6 +18,12 @@ export interface Place {
   readonly path: string;
 }
 
+/** Hears of a directory that was made because the archive uses it, and tells what it is to be like. */
+export type Made = (place: Place, overWhiteout: boolean) => DirectoryRecord;
+
+/** So that no archive fills the memory: some hundred megabytes. */
+const directoryLimit = 1_000_000;
+
 /**
  * The directories of a layer while it is unpacked. The folder begins empty and only we write to it, so what is real is
  * known here without asking the file system: a name is accepted when each folder in it was made as a directory. Links are
@@ -26,26 +31,30 @@ export interface Place {
  */
 export class LayerTree {
   readonly #root: string;
-  readonly #implicit: (name: string) => DirectoryRecord;
+  readonly #made: Made;
   /** Every real directory of the layer by its name, in the order made: a folder comes before what is in it. */
   readonly directories: Map<string, DirectoryRecord> = new Map();
   #lastFolder = '';
   #lastReal = '';
 
-  /** `implicit` tells what a directory is like that the archive does not mention. */
-  constructor(root: string, implicit: (name: string) => DirectoryRecord) {
+  constructor(root: string, made: Made) {
     this.#root = root;
-    this.#implicit = implicit;
-    this.directories.set('', implicit(''));
+    this.#made = made;
+    this.directories.set('', made({ name: '', path: root }, false));
   }
 
-  /** @throws UserError BAD_ARCHIVE for a name that leads out of the layer or through something that is no directory. */
-  place(entryName: string): Place {
-    const name = normalise(entryName);
+  /** `name` is a normal one. @throws UserError BAD_ARCHIVE when it leads through something that is no directory. */
+  place(name: string): Place {
     const slash = name.lastIndexOf('/');
     if (slash < 0) return { name, path: this.path(name) };
-    const folder = this.#folder(name.slice(0, slash));
+    const folder = this.#real(name.slice(0, slash));
     const real = folder === '' ? name.slice(slash + 1) : `${folder}/${name.slice(slash + 1)}`;
+    return { name: real, path: this.path(real) };
+  }
+
+  /** A directory; made when the archive did not make it. */
+  folder(name: string): Place {
+    const real = name === '' ? '' : this.#real(name);
     return { name: real, path: this.path(real) };
   }
 
@@ -53,15 +62,21 @@ export class LayerTree {
     return name === '' ? this.#root : `${this.#root}/${name}`;
   }
 
+  /** There is a directory of this name now. */
+  add(name: string, record: DirectoryRecord): void {
+    if (this.directories.size >= directoryLimit) throw badArchive('it has too many directories');
+    this.directories.set(name, record);
+  }
+
   /** Makes room for an entry that replaces what an earlier one made. True when that was a whiteout. */
   remove(place: Place): boolean {
+    this.#lastFolder = this.#lastReal = '';
     if (this.directories.has(place.name)) {
       if (place.name === '') throw badArchive('its top is no directory');
       rmSync(pathOf(place.path), { recursive: true });
       for (const name of this.directories.keys()) {
         if (name === place.name || name.startsWith(`${place.name}/`)) this.directories.delete(name);
       }
-      this.#lastFolder = this.#lastReal = '';
       return false;
     }
     const whiteout = isWhiteout(lstatSync(pathOf(place.path)));
@@ -69,7 +84,7 @@ export class LayerTree {
     return whiteout;
   }
 
-  #folder(name: string): string {
+  #real(name: string): string {
     if (name === this.#lastFolder) return this.#lastReal;
     const real = this.directories.has(name) ? name : this.#walk(name);
     this.#lastFolder = name;
@@ -108,7 +123,7 @@ export class LayerTree {
     if (stats && !isWhiteout(stats)) throw badArchive(`${name} is used as a directory and is none`);
     if (stats) unlinkSync(path);
     mkdirSync(path, { mode: 0o700 });
-    this.directories.set(name, this.#implicit(name));
+    this.add(name, this.#made({ name, path: this.path(name) }, stats !== undefined));
     return undefined;
   }
 }
@@ -117,8 +132,8 @@ export function isWhiteout(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0;
 }
 
-/** Leading slashes, `.` and empty parts are of no account. @throws UserError BAD_ARCHIVE for `..` and zero bytes */
-function normalise(entryName: string): string {
+/** The form without leading slashes, `.` and empty parts. @throws UserError BAD_ARCHIVE for `..` and zero bytes */
+export function normalName(entryName: string): string {
   const name = entryName.startsWith('./') ? entryName.slice(2) : entryName;
   const trimmed = name.endsWith('/') ? name.slice(0, -1) : name;
   if (!unusual.test(trimmed)) return trimmed;

@@ -5,10 +5,8 @@ import {
   fchmodSync,
   fchownSync,
   ftruncateSync,
-  futimesSync,
   lchownSync,
   linkSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   symlinkSync,
@@ -16,12 +14,13 @@ import {
 } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { UserError } from '../base/errors.ts';
-import { makeNode, setAttribute, SystemCallError } from '../base/system-calls.ts';
+import { makeNode, setAttribute, setTimes, SystemCallError } from '../base/system-calls.ts';
 import { badArchive } from '../oci/bad-archive.ts';
 import { pathOf } from '../oci/file-name.ts';
 import type { TarEntry } from '../oci/tar-entry.ts';
 import { TarReader, type TarVisitor } from '../oci/tar-reader.ts';
-import { LayerTree, type DirectoryRecord, type Place } from './layer-tree.ts';
+import { parseWhiteout, type Whiteout } from '../oci/whiteout.ts';
+import { LayerTree, normalName, type DirectoryRecord, type Place } from './layer-tree.ts';
 
 export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined;
@@ -68,7 +67,10 @@ class Unpacker implements TarVisitor {
   constructor(directory: string, options: UnpackOptions) {
     this.#options = options;
     this.#umask = process.umask();
-    this.#tree = new LayerTree(directory, (name) => options.implicitDirectory?.(name) ?? { ...implicitDirectory });
+    this.#tree = new LayerTree(directory, ({ name, path }, overWhiteout) => {
+      if (overWhiteout) this.#makeOpaque(path);
+      return options.implicitDirectory?.(name) ?? implicitDirectory;
+    });
     chmodSync(directory, 0o700); // a set-group-id bit would give its group to what is made inside
   }
 
@@ -80,8 +82,10 @@ class Unpacker implements TarVisitor {
       throw badArchive(`it has more than ${this.#options.maximumEntries} members`);
     if (this.bytes > (this.#options.maximumBytes ?? Infinity))
       throw badArchive(`it unpacks to more than ${this.#options.maximumBytes} bytes`);
-    const place = this.#tree.place(entry.name);
-    if (place.name.includes('.wh.') && this.#whiteout(place)) return;
+    const name = normalName(entry.name);
+    const whiteout = parseWhiteout(name);
+    if (whiteout) return this.#whiteout(whiteout);
+    const place = this.#tree.place(name);
     if (entry.type === 'directory') this.#directory(entry, place);
     else this.#make(entry, place);
   }
@@ -104,8 +108,7 @@ class Unpacker implements TarVisitor {
     // After chown(2), which clears set-user-id; and what the umask took away.
     if (entry.mode & (this.#umask | 0o7000)) fchmodSync(descriptor, entry.mode);
     if (entry.attributes) this.#setAttributes(this.#path, entry.attributes);
-    const time = timeOf(entry);
-    futimesSync(descriptor, time, time);
+    setTimes(descriptor, entry.seconds, entry.nanoseconds);
     this.#close();
   }
 
@@ -115,9 +118,7 @@ class Unpacker implements TarVisitor {
       const path = this.#tree.path(name);
       if (this.#hasOtherOwner(record)) lchownSync(pathOf(path), record.uid, record.gid);
       chmodSync(pathOf(path), record.mode);
-      if (record.attributes) this.#setAttributes(path, record.attributes);
-      const time = timeOf(record);
-      lutimesSync(pathOf(path), time, time);
+      setTimes(pathOf(path), record.seconds, record.nanoseconds);
     }
   }
 
@@ -136,12 +137,12 @@ class Unpacker implements TarVisitor {
 
   #directory(entry: TarEntry, place: Place): void {
     const { mode, uid, gid, seconds, nanoseconds, attributes } = entry;
-    const known = this.#tree.directories.get(place.name);
-    let opaque = false;
-    if (!known) opaque = this.#retrying(place, () => mkdirSync(pathOf(place.path), { mode: 0o700 }));
-    this.#tree.directories.set(place.name, { mode, uid, gid, seconds, nanoseconds, attributes });
+    const known = this.#tree.directories.has(place.name);
+    const overWhiteout = !known && this.#retrying(place, () => mkdirSync(pathOf(place.path), { mode: 0o700 }));
+    this.#tree.add(place.name, { mode, uid, gid, seconds, nanoseconds });
+    if (attributes) this.#setAttributes(place.path, attributes);
     // Whiteout and directory of one name in one layer: what is below it goes, the directory stays.
-    if (opaque) this.#makeOpaque(place.path);
+    if (overWhiteout) this.#makeOpaque(place.path);
   }
 
   #make(entry: TarEntry, place: Place): void {
@@ -164,7 +165,7 @@ class Unpacker implements TarVisitor {
         this.#retrying(place, () => symlinkSync(pathOf(entry.target), path));
         break;
       case 'fifo':
-        this.#retrying(place, () => makeNode(place.path, constants.S_IFIFO | (entry.mode & 0o7777), 0, 0));
+        this.#retrying(place, () => makeNode(path, constants.S_IFIFO | (entry.mode & 0o7777), 0, 0));
         break;
       default:
         if (!this.#makeDevice(entry, place)) return;
@@ -172,15 +173,14 @@ class Unpacker implements TarVisitor {
     if (this.#hasOtherOwner(entry)) lchownSync(path, entry.uid, entry.gid);
     if (entry.type !== 'symlink' && entry.mode & 0o7000) chmodSync(path, entry.mode);
     if (entry.attributes) this.#setAttributes(place.path, entry.attributes);
-    const time = timeOf(entry);
-    lutimesSync(path, time, time);
+    setTimes(path, entry.seconds, entry.nanoseconds);
   }
 
   /** False where a user namespace may not make it: it is left out, as containerd and podman do. */
   #makeDevice(entry: TarEntry, place: Place): boolean {
     const type = entry.type === 'block-device' ? constants.S_IFBLK : constants.S_IFCHR;
     try {
-      this.#retrying(place, () => makeNode(place.path, type | (entry.mode & 0o7777), entry.major, entry.minor));
+      this.#retrying(place, () => makeNode(pathOf(place.path), type | (entry.mode & 0o7777), entry.major, entry.minor));
       return true;
     } catch (error) {
       if (this.#options.overlay === 'user' && isCode(error, 'EPERM')) return false;
@@ -190,7 +190,7 @@ class Unpacker implements TarVisitor {
 
   /** The target is an earlier member; a link to a file of another layer cannot be told from an attack. */
   #hardLink(entry: TarEntry, place: Place): void {
-    const target = this.#tree.place(entry.target);
+    const target = this.#tree.place(normalName(entry.target));
     if (target.name === place.name) throw badArchive(`${entry.name} is a link to itself`);
     if (this.#tree.directories.has(target.name)) throw badArchive(`${entry.name} is a hard link to a directory`);
     try {
@@ -201,32 +201,22 @@ class Unpacker implements TarVisitor {
     }
   }
 
-  /** True when the name said something about the layers below. */
-  #whiteout(place: Place): boolean {
-    const slash = place.name.lastIndexOf('/') + 1;
-    if (/(?:^|\/)\.wh\.\.wh\.[^/]+\//.test(place.name)) return true; // AUFS' own folders
-    const base = place.name.slice(slash);
-    if (!base.startsWith(whiteoutPrefix)) return false;
-    if (base === opaqueName) this.#makeOpaque(this.#tree.path(place.name.slice(0, Math.max(0, slash - 1))));
-    if (base.startsWith('.wh..wh.')) return true; // the others are AUFS' bookkeeping
-    const hidden = base.slice(whiteoutPrefix.length);
-    if (hidden === '' || hidden === '.' || hidden === '..') throw badArchive(`${JSON.stringify(base)} hides no name`);
-    this.#hide({ name: place.name.slice(0, slash) + hidden, path: this.#tree.path(place.name.slice(0, slash) + hidden) });
-    return true;
-  }
-
-  /** A whiteout is about the layers below only: what this layer has under the name stays (image-spec, layer.md#whiteouts). */
-  #hide(place: Place): void {
+  #whiteout(whiteout: Whiteout): void {
+    if (whiteout.kind === 'ignored') return;
+    // The directory of an opaque marker need not be a member itself.
+    if (whiteout.kind === 'opaque') return this.#makeOpaque(this.#tree.folder(whiteout.directory).path);
+    const place = this.#tree.place(whiteout.name);
+    // It is about the layers below only: what this layer has under the name stays.
     if (this.#tree.directories.has(place.name)) return this.#makeOpaque(place.path);
     try {
-      makeNode(place.path, constants.S_IFCHR, 0, 0);
+      makeNode(pathOf(place.path), constants.S_IFCHR, 0, 0);
     } catch (error) {
       if (!isCode(error, 'EEXIST')) throw error;
     }
   }
 
   #makeOpaque(path: string): void {
-    setAttribute(path, `${this.#options.overlay}.overlay.opaque`, Buffer.from('y'));
+    setAttribute(pathOf(path), `${this.#options.overlay}.overlay.opaque`, Buffer.from('y'));
   }
 
   /** Attributes that speak to overlayfs, and labels of another host, are never taken from an archive. */
@@ -234,7 +224,7 @@ class Unpacker implements TarVisitor {
     for (const [name, value] of attributes) {
       if (/^(?:trusted|user)\.overlay\./.test(name) || name === 'security.selinux') continue;
       try {
-        setAttribute(path, name, value);
+        setAttribute(pathOf(path), name, value);
       } catch (error) {
         const cannot =
           isCode(error, 'EOPNOTSUPP') || (isCode(error, 'EPERM') && (this.#options.overlay === 'user' || !name.startsWith('security.')));
@@ -278,13 +268,7 @@ class Unpacker implements TarVisitor {
   }
 }
 
-const whiteoutPrefix = '.wh.';
-const opaqueName = '.wh..wh..opq';
-const implicitDirectory: DirectoryRecord = { mode: 0o755, uid: 0, gid: 0, seconds: 0, nanoseconds: 0, attributes: undefined };
-
-function timeOf(times: { readonly seconds: number; readonly nanoseconds: number }): number {
-  return times.nanoseconds === 0 ? times.seconds : times.seconds + times.nanoseconds / 1e9;
-}
+const implicitDirectory: DirectoryRecord = { mode: 0o755, uid: 0, gid: 0, seconds: 0, nanoseconds: 0 };
 
 function isCode(error: unknown, code: string): boolean {
   return (error instanceof SystemCallError || error instanceof Error) && (error as { code?: string }).code === code;
