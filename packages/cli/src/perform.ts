@@ -64,7 +64,7 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
     stream: () => host.stderr,
     env: host.env,
   });
-  const signals = watchSignals((text) => progress.message(text));
+  const signals = watchSignals((text) => progress.stop(text));
   try {
     const core = await host.core();
     const cwd = workingDirectory(core, flags.cwd, host.cwd);

@@ -60,6 +60,14 @@ test('a failed step shows its last 50 lines', () => {
   expect(text().split('\n').slice(-3)).toEqual(['  │ line 60', '  │ no newline at the end', '']);
 });
 
+test('what fails after the user asked to stop is not told as a failure', () => {
+  const { event, text } = plain({ stopping: () => true });
+  event({ ...step, state: 'started' });
+  event({ type: 'output', id: '2', text: 'received signal INT\n' });
+  event({ ...step, state: 'failed', seconds: 3 });
+  expect(text()).toBe('[2/3] npm ci\n[2/3] npm ci stopped 3.0 s\n');
+});
+
 test('--verbose shows the output of steps as it comes, in whole lines', () => {
   const { event, text } = plain({ verbose: true });
   event({ ...step, state: 'started' });
@@ -86,7 +94,7 @@ test('nothing that comes from outside can steer the terminal', () => {
 
 test('quiet tells warnings and what failed', () => {
   const stream = new PassThrough({ encoding: 'utf8' });
-  const renderer = quietRenderer({ color: false, verbose: false, interactive: false, stream });
+  const renderer = quietRenderer({ color: false, verbose: false, interactive: false, stream, stopping: () => false });
   renderer.event({ type: 'notice', level: 'info', message: 'hello' });
   renderer.event({ type: 'notice', level: 'warning', message: 'The clock is wrong.' });
   renderer.event({ ...step, state: 'started' });
@@ -95,12 +103,14 @@ test('quiet tells warnings and what failed', () => {
   expect(stream.read()).toBe('Warning: The clock is wrong.\n  │ no space left\n');
 });
 
-function plain(options: { readonly verbose?: boolean; readonly interactive?: boolean } = {}): {
+function plain(options: { readonly verbose?: boolean; readonly interactive?: boolean; readonly stopping?: () => boolean } = {}): {
   event: (event: Event) => void;
   text: () => string;
 } {
   const stream = new PassThrough({ encoding: 'utf8' });
-  const renderer = plainRenderer({ color: false, verbose: false, interactive: false, stream, ...options }, () => Date.now());
+  const renderer = plainRenderer({ color: false, verbose: false, interactive: false, stream, stopping: () => false, ...options }, () =>
+    Date.now(),
+  );
   let all = '';
   return { event: (event) => renderer.event(event), text: () => (all += (stream.read() as string | null) ?? '') };
 }

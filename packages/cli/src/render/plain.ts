@@ -1,15 +1,13 @@
 import { painter, type Paint } from './color.ts';
 import { bytes, duration } from './format.ts';
 import { printable, printableLine } from './printable.ts';
-import type { ProgressOptions, Renderer } from './progress.ts';
+import type { Renderer, RendererOptions } from './progress.ts';
 import { taskLabel, Tasks, taskSeconds, type Task } from './tasks.ts';
-
-type PlainOptions = Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> & { readonly stream: NodeJS.WritableStream };
 
 const heartbeatMilliseconds = 5000;
 
 /** For pipes and logs: a line when a task starts and one when it ends; after five silent seconds, what still runs. */
-export function plainRenderer(options: PlainOptions, clock: () => number = () => performance.now()): Renderer {
+export function plainRenderer(options: RendererOptions, clock: () => number = () => performance.now()): Renderer {
   const paint = painter(options.color);
   const tasks = new Tasks();
   const startedAt = clock();
@@ -36,7 +34,7 @@ export function plainRenderer(options: PlainOptions, clock: () => number = () =>
       }
       const task = tasks.apply(event, clock());
       if (event.type === 'notice') for (const line of noticeLines(event, paint)) write(line);
-      if (event.type === 'task' && task) for (const line of taskLines(task, clock(), paint)) write(line);
+      if (event.type === 'task' && task) for (const line of taskLines(task, clock(), options.stopping(), paint)) write(line);
     },
     print: write,
     close: () => clearTimeout(heartbeat),
@@ -44,7 +42,7 @@ export function plainRenderer(options: PlainOptions, clock: () => number = () =>
 }
 
 /** Warnings, and the output of what failed: nothing else. */
-export function quietRenderer(options: PlainOptions): Renderer {
+export function quietRenderer(options: RendererOptions): Renderer {
   const paint = painter(options.color);
   const tasks = new Tasks();
   const write = (line: string): void => void options.stream.write(`${line}\n`);
@@ -52,20 +50,22 @@ export function quietRenderer(options: PlainOptions): Renderer {
     event(event) {
       const task = tasks.apply(event, 0);
       if (event.type === 'notice' && event.level === 'warning') for (const line of noticeLines(event, paint)) write(line);
-      if (task && event.type === 'task' && event.state === 'failed') for (const line of failureLines(task, paint)) write(line);
+      if (task && event.type === 'task' && event.state === 'failed' && !options.stopping())
+        for (const line of failureLines(task, paint)) write(line);
     },
     print: write,
     close() {},
   };
 }
 
-function taskLines(task: Task, now: number, paint: Paint): readonly string[] {
+function taskLines(task: Task, now: number, stopping: boolean, paint: Paint): readonly string[] {
   const { state } = task.last;
   if (state === 'started') return [`${taskLabel(task)}${detail(task)}`];
   if (state === 'waiting') return [`${taskLabel(task)} waits${detail(task)}`];
   if (state === 'cached') return [`${taskLabel(task)} ${paint('cyan', 'CACHED')}`];
   const seconds = duration(taskSeconds(task, now));
   if (state === 'done') return [`${taskLabel(task)} ${paint('green', 'done')} ${seconds}`];
+  if (stopping) return [`${taskLabel(task)} stopped ${seconds}`];
   return [`${taskLabel(task)} ${paint('red', 'failed')} ${seconds}`, ...failureLines(task, paint)];
 }
 

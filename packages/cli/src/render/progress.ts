@@ -23,13 +23,19 @@ export interface ProgressOptions {
   readonly env: Environment;
 }
 
-export type RendererOptions = Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> & { readonly stream: NodeJS.WriteStream };
+export interface RendererOptions extends Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> {
+  readonly stream: NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number };
+  /** Whether the user asked to stop: what fails from then on fails because of that. */
+  readonly stopping: () => boolean;
+}
 
 export interface Progress {
   readonly mode: Exclude<ProgressMode, 'auto'>;
   readonly color: boolean;
   readonly report: Report;
   message(text: string): void;
+  /** The user asked to stop. */
+  stop(text: string): void;
   close(): Promise<void>;
   /** Path of the whole log of the task that failed last. */
   failedLog(): string | undefined;
@@ -47,13 +53,25 @@ export function createProgress(options: ProgressOptions): Progress {
   let renderer: Renderer | undefined;
   let loading: Promise<void> | undefined;
   let log: string | undefined;
+  let stopping = false;
   const start = async (): Promise<void> => {
     const { mode, color } = settings();
-    renderer = await loadRenderer(mode, { color, verbose: options.verbose, interactive: options.interactive, stream: options.stream() });
+    renderer = await loadRenderer(mode, {
+      color,
+      verbose: options.verbose,
+      interactive: options.interactive,
+      stream: options.stream(),
+      stopping: () => stopping,
+    });
     for (const event of waiting.splice(0)) renderer.event(event);
   };
   const load = (): Promise<void> => (loading ??= start());
   const timer = options.interactive ? undefined : setTimeout(() => void load(), quietMilliseconds).unref();
+  const message = (text: string): void => {
+    if (renderer) renderer.print(text);
+    else if (settings().mode === 'json') jsonNotice(options.stream(), text);
+    else options.stream().write(`${text}\n`);
+  };
   return {
     get mode() {
       return settings().mode;
@@ -67,10 +85,10 @@ export function createProgress(options: ProgressOptions): Progress {
       waiting.push(event);
       void load();
     },
-    message(text) {
-      if (renderer) renderer.print(text);
-      else if (settings().mode === 'json') jsonNotice(options.stream(), text);
-      else options.stream().write(`${text}\n`);
+    message,
+    stop(text) {
+      stopping = true;
+      message(text);
     },
     async close() {
       clearTimeout(timer);
@@ -97,5 +115,7 @@ async function loadRenderer(mode: Progress['mode'], options: RendererOptions): P
 
 function resolveMode({ mode, stream, env }: ProgressOptions): Progress['mode'] {
   if (mode !== 'auto') return mode;
-  return stream().isTTY && !env['CI'] && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
+  // Pseudo-terminals whose owner never set a size say 0 columns: nothing can be drawn in place there.
+  const { isTTY, columns } = stream();
+  return isTTY && columns > 0 && !env['CI'] && env['TERM'] !== 'dumb' ? 'tty' : 'plain';
 }

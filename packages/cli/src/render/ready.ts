@@ -13,10 +13,10 @@ export function describeBuild(result: BuildResult): string {
   return [`Built in ${duration(result.seconds)}`, steps, 'next: devenv up'].join(' · ');
 }
 
-/** A difference that stands: what `up` would have to do about it. */
-export function describeChange(change: Change): string {
-  const effect = { hot: 'applies at once', restart: 'needs a restart', rebuild: 'needs a rebuild' }[change.kind];
-  return `${printableLine(change.text)} (${effect})`;
+/** A difference that stands: what `up` would have to do about it. The text of a rebuild says so itself. */
+export function describeChange({ kind, text }: Change): string {
+  const effect = { hot: ' (applies at once)', restart: ' (needs a restart)', rebuild: '' }[kind];
+  return `${printableLine(text)}${effect}`;
 }
 
 function whatWasDone(result: UpResult): string {

@@ -57,7 +57,9 @@ test('a command that works without a task says so after a second', () => {
 
 test('what has ended scrolls up as one line, and the terminal is left as it was found', () => {
   const screen = new Screen();
-  const renderer = terminalRenderer({ color: false, interactive: false, stream: screen }, () => Date.now());
+  const renderer = terminalRenderer({ color: false, verbose: false, interactive: false, stream: screen, stopping: () => false }, () =>
+    Date.now(),
+  );
   renderer.event({ type: 'notice', level: 'info', message: 'Uses the certificates of the host.' });
   renderer.event({ type: 'task', id: 'b', kind: 'base', title: 'node:24', state: 'started' });
   vi.advanceTimersByTime(300);

@@ -5,11 +5,8 @@ import { painter, type Paint } from './color.ts';
 import { bytes, duration } from './format.ts';
 import { failureLines, noticeLines } from './plain.ts';
 import { printableLine } from './printable.ts';
-import type { ProgressOptions, Renderer } from './progress.ts';
+import type { Renderer, RendererOptions } from './progress.ts';
 import { taskLabel, Tasks, taskSeconds, type Task } from './tasks.ts';
-
-type TerminalStream = NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number; readonly isTTY?: boolean };
-type TerminalOptions = Pick<ProgressOptions, 'color' | 'interactive'> & { readonly stream: TerminalStream };
 
 const frameMilliseconds = 100;
 const idleMilliseconds = 1000;
@@ -18,7 +15,7 @@ const hideCursor = '\u001B[?25l';
 const showCursor = '\u001B[?25h';
 
 /** For people at a terminal: what runs is drawn in place, what has ended scrolls up as one line. */
-export function terminalRenderer(options: TerminalOptions, clock: () => number = () => performance.now()): Renderer {
+export function terminalRenderer(options: RendererOptions, clock: () => number = () => performance.now()): Renderer {
   const { stream } = options;
   const paint = painter(options.color);
   const tasks = new Tasks();
@@ -34,8 +31,8 @@ export function terminalRenderer(options: TerminalOptions, clock: () => number =
       tasks: [...tasks.running.values()],
       idleSince: options.interactive ? undefined : idleSince,
       now,
-      columns: stream.columns ?? 80,
-      rows: stream.rows ?? 24,
+      columns: stream.columns || 80,
+      rows: stream.rows || 24,
       paint,
     });
     if (lines.length === 0) return erase();
@@ -68,7 +65,7 @@ export function terminalRenderer(options: TerminalOptions, clock: () => number =
       const task = tasks.apply(event, now);
       if (event.type === 'notice') scroll(noticeLines(event, paint));
       if (event.type !== 'task' || !task) return;
-      scroll(endLines(task, now, stream.columns ?? 80, paint));
+      scroll(endLines(task, { now, columns: stream.columns || 80, stopping: options.stopping(), paint }));
       idleSince = now;
       redraw();
     },
@@ -125,12 +122,15 @@ function transferText(transfer: NonNullable<Task['transfer']>, now: number): str
   return seconds < 0.5 ? amount : `${amount}  ${bytes(transfer.bytes / seconds)}/s`;
 }
 
-function endLines(task: Task, now: number, columns: number, paint: Paint): readonly string[] {
+function endLines(
+  task: Task,
+  { now, columns, stopping, paint }: Pick<FrameOptions, 'now' | 'columns' | 'paint'> & { readonly stopping: boolean },
+): readonly string[] {
   const { state } = task.last;
   if (state === 'started' || state === 'waiting') return [];
-  const mark = state === 'failed' ? paint('red', '✗') : paint('green', '✓');
+  const mark = state !== 'failed' ? paint('green', '✓') : stopping ? paint('yellow', '■') : paint('red', '✗');
   const end = state === 'cached' ? paint('cyan', 'CACHED') : paint('dim', duration(taskSeconds(task, now)));
-  return [truncated(`${mark} ${taskLabel(task)}  ${end}`, columns), ...(state === 'failed' ? failureLines(task, paint) : [])];
+  return [truncated(`${mark} ${taskLabel(task)}  ${end}`, columns), ...(state === 'failed' && !stopping ? failureLines(task, paint) : [])];
 }
 
 function truncated(line: string, columns: number): string {
