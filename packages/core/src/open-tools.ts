@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Options } from './api.ts';
 import { directories, type Directories } from './base/directories.ts';
-import type { Container, Engine } from './engine/engine.ts';
+import type { Container, Engine, Features } from './engine/engine.ts';
 import type { Registry } from './registry/registry.ts';
 
 /** Everything that stands below the stages, chosen for this user on this machine: the only place that names implementations. */
@@ -16,18 +16,24 @@ export interface Tools {
 export const engineName = 'embedded';
 
 /** @throws UserError ENGINE_UNAVAILABLE when no engine works here, NOT_WRITABLE, STORE_FORMAT */
-export async function openTools(options: Pick<Options, 'env'>): Promise<Tools> {
+export async function openTools(options: Pick<Options, 'env' | 'report'>): Promise<Tools> {
   const places = placesOf(options);
   const [{ diskStore }, { findEngine }] = await Promise.all([import('./store/disk-store.ts'), import('./engine/find-engine.ts')]);
   const store = diskStore(places);
   return {
     directories: places,
-    engine: findEngine({ directories: places, store, cache: store, env: options.env }),
+    engine: findEngine({ directories: places, store, cache: store, env: options.env, report: options.report }),
     registry: async () => {
       const { remoteRegistry } = await import('./registry/remote.ts');
       return remoteRegistry({ env: options.env });
     },
   };
+}
+
+/** What was tried to find out whether the engine works here; asked also where it does not. */
+export async function probeEngine(options: Pick<Options, 'env'>): Promise<Features> {
+  const { probeHost } = await import('./engine/embedded/probe.ts');
+  return probeHost(placesOf(options), undefined);
 }
 
 /** One running container, for entering it: loads only what that takes. */

@@ -4,7 +4,7 @@ import { UserError } from './base/errors.ts';
 import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
 import type { Container } from './engine/engine.ts';
 import { configOrThrow } from './enter.ts';
-import { engineName, openTools, placesOf, userId, type Tools } from './open-tools.ts';
+import { engineName, openTools, probeEngine, userId, type Tools } from './open-tools.ts';
 import type { Plan, PlannedStep } from './plan/plan.ts';
 import { changesOf, findContainer, reasonsOf, survey, type Survey } from './survey.ts';
 
@@ -64,9 +64,10 @@ export async function ps(options: Options): Promise<readonly Environment[]> {
   return found.toSorted((a, b) => a.folder.localeCompare(b.folder));
 }
 
+/** Every probe of the engine, also where none works: that is when it is asked for. */
 export async function doctor(options: Options): Promise<Diagnosis> {
-  const { diagnose } = await import('./engine/find-engine.ts');
-  return diagnose({ directories: placesOf(options), env: options.env });
+  const { works, probes } = await probeEngine(options);
+  return { engine: engineName, works, probes };
 }
 
 /** Acts on this workspace's container under its lock. Needs no valid file: what is to be ended may have been made from another. */

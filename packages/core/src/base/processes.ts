@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess, type SpawnOptions, type StdioOptions } from 'node:child_process';
-import type { Writable } from 'node:stream';
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -40,43 +39,6 @@ export function run(command: string, args: readonly string[], options: RunOption
       child.stdin!.on('error', () => {}); // a program that does not read its input is its own affair
       child.stdin!.end(options.input);
     }
-  });
-}
-
-export interface StreamingOptions {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Gets the program's stdout, and its end. */
-  readonly stdout: Writable;
-  /** Hears stderr as it comes. */
-  readonly onOutput: (chunk: Buffer) => void;
-  readonly signal: AbortSignal;
-}
-
-/** As `run`, but stdout goes to a stream, with its back pressure. `stderr` is the last 64 KiB. */
-export function runStreaming(
-  command: string,
-  args: readonly string[],
-  options: StreamingOptions,
-): Promise<{ readonly exitCode: number; readonly stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env, signal: options.signal });
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr = (stderr + chunk.toString()).slice(-64 * 1024);
-      options.onOutput(chunk);
-    });
-    // The stream is ended only by a program that succeeded: half an archive must not look like a whole one.
-    child.stdout.pipe(options.stdout, { end: false });
-    child.on('error', (error) => {
-      options.stdout.destroy(error);
-      reject(error);
-    });
-    child.on('close', (code, signal) => {
-      const exitCode = exitCodeOf(code, signal);
-      if (exitCode === 0) options.stdout.end();
-      resolve({ exitCode, stderr });
-    });
-    options.stdout.on('error', () => child.kill());
   });
 }
 

@@ -1,6 +1,5 @@
-import { PassThrough } from 'node:stream';
 import { UserError } from '../base/errors.ts';
-import { runStreaming } from '../base/processes.ts';
+import { run } from '../base/processes.ts';
 import type { Build } from '../engine/engine.ts';
 import type { ResolvedBase } from '../resolve/resolved.ts';
 import type { LayerId } from '../store/layer-store.ts';
@@ -16,46 +15,39 @@ const snapshotArchive = 'https://snapshot.debian.org/archive';
  * A minimal Debian from the distribution's own signed archive, made by mmdebstrap: needs no registry. A mirror is how the
  * bytes travel: the image always names the address that mmdebstrap writes when none is named.
  */
-export async function debianBase(base: Extract<ResolvedBase, { kind: 'debian' }>, session: Build, tools: BuildTools, task: string): Promise<LayerId> {
-  const tar = new PassThrough({ highWaterMark: 1024 * 1024 });
-  const child = runStreaming('mmdebstrap', mmdebstrapArguments(base, tools.debianMirror), {
-    env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.env },
-    stdout: tar,
-    onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
-    signal: tools.signal,
+export function debianBase(base: Extract<ResolvedBase, { kind: 'debian' }>, session: Build, tools: BuildTools, task: string): Promise<LayerId> {
+  return session.fill(async (directory) => {
+    const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, directory, tools.debianMirror), {
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.env },
+      onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
+      signal: tools.signal,
+    }).catch((error: unknown) => {
+      throw translate(error);
+    });
+    if (exitCode !== 0) throw failure(base, exitCode, stderr);
   });
-  const finished = child.then(({ exitCode, stderr }) => {
-    if (exitCode === 0) return;
-    tar.destroy(new Error('mmdebstrap failed'));
-    throw failure(base, exitCode, stderr);
-  });
-  const unpacked = session.unpack(tar);
-  const [made, layer] = await Promise.allSettled([finished, unpacked]);
-  if (made.status === 'rejected') throw translate(made.reason);
-  if (layer.status === 'rejected') throw layer.reason;
-  return layer.value;
 }
 
-function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, configuredMirror: string | undefined): string[] {
+function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, directory: string, configuredMirror: string | undefined): string[] {
   const include = base.packages.length > 0 ? [`--include=${base.packages.join(',')}`] : [];
-  const settings = ['--variant=minbase', '--format=tar', ...include];
+  const settings = ['--variant=minbase', '--format=directory', ...include];
   if (base.snapshot !== undefined) {
     const at = (archive: string): string => `${snapshotArchive}/${archive}/${base.snapshot}/`;
     return [
       ...settings,
       '--aptopt=Acquire::Check-Valid-Until "false"',
       base.suite,
-      '-',
+      directory,
       `deb ${at('debian')} ${base.suite} main`,
       `deb ${at('debian')} ${base.suite}-updates main`,
       `deb ${at('debian-security')} ${base.suite}-security main`,
     ];
   }
   const mirror = base.mirror ?? configuredMirror;
-  if (mirror === undefined) return [...settings, base.suite, '-'];
+  if (mirror === undefined) return [...settings, base.suite, directory];
   const sources = [`deb http://deb.debian.org/debian ${base.suite} main`, `deb http://deb.debian.org/debian ${base.suite}-updates main`, `deb http://security.debian.org/debian-security ${base.suite}-security main`];
   const write = `--customize-hook=printf '%s\\n' ${sources.map((line) => `'${line}'`).join(' ')} > "$1/etc/apt/sources.list"`;
-  return [...settings, write, base.suite, '-', mirror];
+  return [...settings, write, base.suite, directory, mirror];
 }
 
 function failure(base: { readonly suite: string }, exitCode: number, stderr: string): UserError {

@@ -54,8 +54,8 @@ export interface Build extends AsyncDisposable {
   claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable>;
   /** Unpacks an image's layers, each once. Returns the topmost; undefined for an image without layers. */
   load(image: Image, task: string): Promise<LayerId | undefined>;
-  /** Unpacks one tar stream (uncompressed, trusted source) as a layer on nothing. */
-  unpack(tar: Readable): Promise<LayerId>;
+  /** Makes a layer on nothing from what `make` puts into an empty directory of this machine (only processes and synchronous calls see it). */
+  fill(make: (directory: string) => Promise<void>): Promise<LayerId>;
   /** A writable copy of what `parent` describes. Disposed before commit: nothing remains. */
   workbench(parent: LayerId | undefined): Promise<Workbench>;
   record(record: StepRecord): Promise<void>;

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { Image } from '../../oci/image.ts';
 import type { StepKey } from '../../oci/step-key.ts';
 import type { LayerId, StepCache, StepRecord } from '../../store/layer-store.ts';
-import { unpackLayer } from '../../store/unpack-layer.ts';
 import type { Build, BuildOptions, Builder, Workbench } from '../engine.ts';
 import { identify } from './living-process.ts';
 import { closeNetwork, openNetwork } from './network.ts';
@@ -72,13 +70,17 @@ class EmbeddedBuild implements Build {
     return topmost;
   }
 
-  async unpack(tar: Readable): Promise<LayerId> {
-    await using draft = await this.context.store.draft(undefined);
-    await unpackLayer(tar, draft.upper, { overlay: 'trusted', signal: this.options.signal });
-    return await draft.commit({});
+  async fill(make: (directory: string) => Promise<void>): Promise<LayerId> {
+    await using bench = await this.openWorkbench(undefined);
+    await make(bench.tree);
+    return bench.commit();
   }
 
-  async workbench(parent: LayerId | undefined): Promise<Workbench> {
+  workbench(parent: LayerId | undefined): Promise<Workbench> {
+    return this.openWorkbench(parent);
+  }
+
+  private async openWorkbench(parent: LayerId | undefined): Promise<EmbeddedWorkbench> {
     return EmbeddedWorkbench.open(parent, {
       store: this.context.store,
       directories: this.context.directories,

@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
@@ -8,7 +9,7 @@ import type { Container, ContainerState, ExecOptions, PortMapping, Process } fro
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type Journal } from './container-files.ts';
 import { execInRunningContainer } from './exec.ts';
-import { identify, isAlive, signalProcess } from './living-process.ts';
+import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { closeNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
@@ -76,28 +77,18 @@ export class EmbeddedContainer implements Container {
   async stop(options: { readonly graceSeconds?: number } = {}): Promise<void> {
     if (!readRecord(this.directory)) return;
     using _held = await this.hold();
-    await this.end(options.graceSeconds ?? 10); // 10: as `docker stop`
+    await endProcesses(this.directory, options.graceSeconds ?? usualGrace);
     await this.tidy();
   }
 
   async remove(): Promise<void> {
     if (!existsSync(this.directory)) return;
     using _held = await this.hold();
-    await removeContainer(this.directory, this.context, (graceSeconds) => this.end(graceSeconds));
+    await removeContainer(this.directory, this.context, (grace) => endProcesses(this.directory, grace));
   }
 
   async exec(command: readonly string[], options: ExecOptions): Promise<Process> {
     return execInRunningContainer(this.directory, command, options);
-  }
-
-  /** Init first gets the chance to end what it runs. conmon is waited for: it writes the exit code. */
-  private async end(graceSeconds: number): Promise<void> {
-    const processes = readProcesses(this.directory);
-    if (!processes) return;
-    signalProcess(processes.init, 'SIGTERM');
-    if (!(await isGone(processes.init, graceSeconds))) signalProcess(processes.init, 'SIGKILL');
-    if (!(await isGone(processes.init, 10))) throw new Error(`process ${processes.init.pid} of container ${this.id} does not end`);
-    if (!(await isGone(processes.conmon, 2))) signalProcess(processes.conmon, 'SIGKILL');
   }
 
   private tidy(): Promise<void> {
@@ -106,8 +97,25 @@ export class EmbeddedContainer implements Container {
 
   /** One command at a time changes a container. The lock is not in its directory, which goes away. */
   private hold(): Promise<Disposable> {
-    return lock(join(this.context.directories.runtime, 'containers', this.id));
+    return lock(containerLock(this.context.directories, this.id));
   }
+}
+
+const usualGrace = 10; // seconds, as `docker stop`
+
+/** Path of the lock that a command holds while it changes the container. */
+export function containerLock(directories: Directories, id: string): string {
+  return join(directories.runtime, 'containers', id);
+}
+
+/** Init first gets the chance to end what it runs. conmon is waited for: it writes the exit code. */
+export async function endProcesses(directory: string, graceSeconds: number): Promise<void> {
+  const processes = readProcesses(directory);
+  if (!processes) return;
+  signalProcess(processes.init, 'SIGTERM');
+  if (!(await isGone(processes.init, graceSeconds))) signalProcess(processes.init, 'SIGKILL');
+  if (!(await isGone(processes.init, 10))) throw new Error(`process ${processes.init.pid} of ${directory} does not end`);
+  if (!(await isGone(processes.conmon, 2))) signalProcess(processes.conmon, 'SIGKILL');
 }
 
 /** Afterwards nothing of the container is left, whatever state it was in; `end` stops what runs. The caller holds its lock. */
@@ -117,7 +125,7 @@ export async function removeContainer(
   end: (graceSeconds: number) => Promise<void>,
 ): Promise<void> {
   writeJson(containerFiles(directory).journal, { doing: 'remove', owner: identify(process.pid) } satisfies Journal);
-  await end(10);
+  await end(usualGrace);
   await tidyContainer(directory, context);
   rmSync(directory, { recursive: true, force: true });
 }
@@ -135,7 +143,7 @@ export async function tidyContainer(directory: string, context: StartContext): P
   await removeCgroup(record?.cgroup ?? cgroupPath(context.directories, id));
 }
 
-async function isGone(process: Parameters<typeof isAlive>[0], seconds: number): Promise<boolean> {
+async function isGone(process: LivingProcess, seconds: number): Promise<boolean> {
   const end = performance.now() + seconds * 1000;
   for (let interval = 1; isAlive(process); interval = Math.min(interval * 1.5, 50)) {
     if (performance.now() > end) return false;

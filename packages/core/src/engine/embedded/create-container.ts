@@ -1,9 +1,10 @@
-import { chmodSync, chownSync, constants, copyFileSync, existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, constants, copyFileSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { lock } from '../../base/locks.ts';
 import type { ContainerSpec } from '../engine.ts';
 import { capabilitiesOf } from './capabilities.ts';
+import { writeCertificates } from './certificates.ts';
 import { checkCommand, defaultPath } from './command.ts';
 import {
   cgroupPath,
@@ -16,8 +17,9 @@ import {
   type ContainerRecord,
   type Journal,
 } from './container-files.ts';
-import { EmbeddedContainer, removeContainer } from './container.ts';
+import { containerLock, EmbeddedContainer, removeContainer } from './container.ts';
 import { checkMounts } from './container-mounts.ts';
+import { initProgram } from './init.ts';
 import { identify } from './living-process.ts';
 import { claimPorts } from './network.ts';
 import { ociProcess } from './oci-process.ts';
@@ -37,7 +39,7 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
   if (!/^[a-z0-9][a-z0-9-]{0,127}$/.test(spec.id)) throw new Error(`not a container id: ${spec.id}`);
   checkMounts(spec.mounts);
   const directory = join(containersDirectory(context.directories), spec.id);
-  using _held = await lock(join(context.directories.runtime, 'containers', spec.id));
+  using _held = await lock(containerLock(context.directories, spec.id));
   if (readRecord(directory)) throw new Error(`the container ${spec.id} exists already`);
   if (existsSync(directory)) await removeContainer(directory, context, async () => {});
   const files = containerFiles(directory);
@@ -46,7 +48,7 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
     makeDirectories(files, layers[0]!);
     writeJson(files.journal, { doing: 'create', owner: identify(process.pid) } satisfies Journal);
     installInit(files);
-    if (spec.certificates !== undefined) writeFileSync(join(files.run, 'ca.pem'), spec.certificates, { mode: 0o644 });
+    if (spec.certificates !== undefined) writeCertificates(files.run, spec.certificates);
     mountRoot(files, layers);
     const record = await decide(spec, files, runtime, context);
     writeJson(files.record, record);
@@ -98,17 +100,9 @@ function isBelowMount(spec: ContainerSpec, command: string): boolean {
   return command.includes('/') && spec.mounts.some(({ target }) => path.startsWith(`${target}/`));
 }
 
-/** Where distributions put the init that podman uses. */
-export const initPlaces: readonly string[] = [
-  '/usr/libexec/podman/catatonit',
-  '/usr/bin/catatonit',
-  '/usr/libexec/catatonit/catatonit',
-  '/usr/local/bin/catatonit',
-];
-
 /** The container's PID 1: it passes signals on, reaps what is orphaned and ends at TERM. */
 function installInit(files: ContainerFiles): void {
-  const found = initPlaces.find((path) => existsSync(path));
+  const found = initProgram();
   if (!found)
     throw new UserError('TOOL_MISSING', 'catatonit is not installed: it is the first process of every container', {
       hint: 'apt-get install catatonit',

@@ -43,7 +43,7 @@ export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
       return found.map((directory) => new EmbeddedContainer(directory, context));
     },
     removeVolumes: (prefix) => removeVolumes(directories, prefix),
-    reap: (report) => reap({ ...context, report }),
+    reap: (report) => reap({ ...context, runtime, report }),
     builder: embeddedBuilder({ ...context, cache, runtime }),
   };
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -48,6 +48,11 @@ export async function closeNetwork(file: string): Promise<void> {
     await delay(2);
   }
   rmSync(pidFileOf(file), { force: true });
+}
+
+/** Whether a pasta was started for the namespace at `file` and not yet ended. */
+export function hasNetwork(file: string): boolean {
+  return existsSync(pidFileOf(file));
 }
 
 /** The pasta that was started for this very file: its arguments say so, whoever has the pid now. */

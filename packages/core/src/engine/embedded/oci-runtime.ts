@@ -37,7 +37,14 @@ export function enterEngineNamespace(): void {
   entered = true;
 }
 
+let hybrid: boolean | undefined;
+
+/** Whether the host has both versions of control groups mounted; asked before the second one is covered. */
 export function isHybrid(): boolean {
+  return (hybrid ??= findHybrid());
+}
+
+function findHybrid(): boolean {
   const cgroup2 = 0x63677270; // CGROUP2_SUPER_MAGIC
   try {
     return statfsSync('/sys/fs/cgroup').type !== cgroup2 && statfsSync('/sys/fs/cgroup/unified').type === cgroup2;

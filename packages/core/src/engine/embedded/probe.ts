@@ -1,6 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
-import type { Features } from '../engine.ts';
+import { run } from '../../base/processes.ts';
+import type { Features, Probe } from '../engine.ts';
+import { tryRuntime } from './choose-runtime.ts';
+import { mountOwned } from './idmap.ts';
+import { initProgram } from './init.ts';
+import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
+import { detachAll, mountOverlay } from './overlay.ts';
+import { findProgram } from './programs.ts';
+import { hostProfilePath } from './seccomp.ts';
 
-export async function probeHost(_directories: Directories, _runtime: string | undefined): Promise<Features> {
-  return { works: true, probes: [] };
+interface Finding {
+  readonly ok: boolean;
+  readonly answer: string;
+  readonly fix?: string;
+}
+
+/** Tries everything that the embedded engine stands on. Nothing of it remains. */
+export async function probeHost(directories: Directories, runtime: string | undefined): Promise<Features> {
+  const isRoot = process.getuid?.() === 0;
+  const probes: Probe[] = [];
+  const add = async (name: string, required: boolean, find: () => Finding | Promise<Finding>): Promise<void> => {
+    probes.push({ name, required, ...(await find()) });
+  };
+  const asRoot = (find: () => Finding | Promise<Finding>) => (): Finding | Promise<Finding> =>
+    isRoot ? attempt(find) : { ok: false, answer: 'not tried: needs root' };
+
+  await add('root', true, () => (isRoot ? { ok: true, answer: 'yes' } : { ok: false, answer: 'you are not root', fix: 'sudo devenv …' }));
+  await add(
+    'OCI runtime',
+    true,
+    asRoot(() => probeRuntimes(directories, runtime)),
+  );
+  await add('conmon', true, () => program('conmon', 'conmon'));
+  await add('pasta', true, () => program('pasta', 'passt'));
+  await add('/dev/net/tun', true, () => exists('/dev/net/tun', 'modprobe tun; in a container: --device /dev/net/tun'));
+  await add('catatonit', true, () => found(initProgram(), 'catatonit'));
+  await add('unshare', true, () => program('unshare', 'util-linux'));
+  await add(
+    'overlayfs',
+    true,
+    asRoot(() => probeOverlay(directories)),
+  );
+  await add(
+    'idmapped mounts',
+    false,
+    asRoot(() => probeIdmap(directories)),
+  );
+  await add('control groups', false, probeCgroups);
+  await add('seccomp profile', false, probeSeccomp);
+  await add('disk space', false, () => probeSpace(directories.data));
+  await add('mmdebstrap', false, () => program('mmdebstrap', 'mmdebstrap'));
+  return { works: probes.every(({ ok, required }) => ok || !required), probes };
+}
+
+async function attempt(find: () => Finding | Promise<Finding>): Promise<Finding> {
+  try {
+    return await find();
+  } catch (error) {
+    return { ok: false, answer: (error as Error).message };
+  }
+}
+
+async function probeRuntimes(directories: Directories, wanted: string | undefined): Promise<Finding> {
+  const answers: string[] = [];
+  let ok = false;
+  for (const name of wanted === undefined ? ['crun', 'runc'] : [wanted]) {
+    const path = name.startsWith('/') ? name : findProgram(name);
+    if (path === undefined) {
+      answers.push(`${name} is not installed`);
+      continue;
+    }
+    const failure = await tryRuntime({ program: path, root: runtimeRoot(directories) }, directories);
+    answers.push(failure === undefined ? `${await version(path)} works` : `${name} ${failure}`);
+    if (failure === undefined) {
+      ok = true;
+      break;
+    }
+  }
+  return { ok, answer: answers.join('; '), ...(ok ? {} : { fix: 'apt-get install crun' }) };
+}
+
+async function version(path: string): Promise<string> {
+  const { stdout } = await run(path, ['--version']);
+  return stdout.split('\n')[0]!;
+}
+
+async function probeOverlay(directories: Directories): Promise<Finding> {
+  await withScratch(directories.data, (folder) => {
+    const at = (name: string): string => join(folder, name);
+    for (const name of ['lower', 'upper', 'work', 'target']) mkdirSync(at(name));
+    mountOverlay({ lower: [at('lower')], writable: { upper: at('upper'), work: at('work') }, target: at('target'), volatile: true });
+  });
+  return { ok: true, answer: `works in ${directories.data}` };
+}
+
+/** Where the user stands: that is mostly the workspace. */
+async function probeIdmap(directories: Directories): Promise<Finding> {
+  const source = process.cwd();
+  let ok = false;
+  await withScratch(directories.data, async (folder) => {
+    const target = join(folder, 'target');
+    mkdirSync(target);
+    const here = { uid: 1, gid: 1 };
+    ok = await mountOwned({ source, target, readonly: false, swap: [here, { uid: 2, gid: 2 }] });
+  });
+  return ok
+    ? { ok, answer: `work in ${source}` }
+    : {
+        ok,
+        answer: `the file system of ${source} cannot`,
+        fix: 'keep the workspace on ext4, xfs, btrfs or tmpfs, or its files show their owner of outside',
+      };
+}
+
+async function withScratch(parent: string, use: (folder: string) => void | Promise<void>): Promise<void> {
+  const folder = join(parent, `probe-${randomBytes(4).toString('hex')}`);
+  makePrivateDirectory(folder);
+  enterEngineNamespace();
+  try {
+    await use(folder);
+  } finally {
+    detachAll(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function probeCgroups(): Finding {
+  if (isHybrid()) return { ok: true, answer: 'versions 1 and 2 together; version 2 is hidden from crun, which refuses such hosts' };
+  const cgroup2 = 0x63677270; // CGROUP2_SUPER_MAGIC
+  if (!existsSync('/sys/fs/cgroup')) return { ok: false, answer: 'not mounted', fix: 'mount -t cgroup2 cgroup2 /sys/fs/cgroup' };
+  return { ok: true, answer: statfsSync('/sys/fs/cgroup').type === cgroup2 ? 'version 2' : 'version 1' };
+}
+
+function probeSeccomp(): Finding {
+  if (existsSync(hostProfilePath)) return { ok: true, answer: `${hostProfilePath}, made as strict as Docker's` };
+  return {
+    ok: false,
+    answer: `${hostProfilePath} is missing: only calls known as dangerous are refused`,
+    fix: 'apt-get install golang-github-containers-common',
+  };
+}
+
+function probeSpace(path: string): Finding {
+  let there = path;
+  while (!existsSync(there)) there = dirname(there);
+  const { bavail, bsize } = statfsSync(there);
+  const gigabytes = (bavail * bsize) / 1e9;
+  const ok = gigabytes >= 2; // a base and its tools take about one
+  return {
+    ok,
+    answer: `${gigabytes.toFixed(1)} GB free for ${path}`,
+    ...(ok ? {} : { fix: 'free some space, or set DEVENV_BASE_DIR to a larger disk' }),
+  };
+}
+
+function program(name: string, debianPackage: string): Finding {
+  return found(findProgram(name), debianPackage);
+}
+
+function found(path: string | undefined, debianPackage: string): Finding {
+  return path === undefined ? { ok: false, answer: 'not installed', fix: `apt-get install ${debianPackage}` } : { ok: true, answer: path };
+}
+
+function exists(path: string, fix: string): Finding {
+  return statSync(path, { throwIfNoEntry: false }) ? { ok: true, answer: 'is there' } : { ok: false, answer: 'is missing', fix };
 }

@@ -3,10 +3,11 @@ import { dirname, join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
-import { mount } from '../../base/system-calls.ts';
+import { mount, SystemCallError } from '../../base/system-calls.ts';
 import type { StepProcess } from '../engine.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { removeCgroup } from './cgroup.ts';
+import { writeCertificates } from './certificates.ts';
 import { checkCommand } from './command.ts';
 import { cgroupPath, writeJson } from './container-files.ts';
 import { makeMountPoint } from './mount-point.ts';
@@ -19,7 +20,7 @@ import { runtimeConfig, usualMountPoints, type OciMount } from './runtime-config
 import { seccompFilter } from './seccomp.ts';
 import { find } from './tree.ts';
 import { lookUpUser, type User } from './user.ts';
-import type { WorkbenchContext } from './workbench.ts';
+import type { WorkbenchContext } from './workbench-context.ts';
 
 export interface StepContext extends WorkbenchContext {
   readonly id: string;
@@ -124,14 +125,14 @@ function prepareStepMounts(step: StepProcess, context: StepContext, bundle: stri
   });
   writeNetworkFiles(bundle, hostname);
   const files = ['hosts', 'resolv.conf'].map((name) => bind(join(bundle, name), `/etc/${name}`));
-  if (context.certificates !== undefined) {
-    writeFileSync(join(bundle, 'ca.pem'), context.certificates, { mode: 0o644 });
-    files.push(bind(join(bundle, 'ca.pem'), '/run/devenv/ca.pem', 'ro'));
-  }
   const folders = step.caches.map(({ source, target }) => {
     makeCache(source, user);
     return bind(source, target);
   });
+  if (context.certificates !== undefined) {
+    writeCertificates(join(bundle, 'devenv'), context.certificates);
+    folders.push(bind(join(bundle, 'devenv'), '/run/devenv', 'ro'));
+  }
   if (step.secrets.length > 0) folders.push(bind(writeSecrets(step, join(bundle, 'secrets'), user), '/run/secrets', 'ro'));
   const { tree, onMade } = context;
   for (const path of usualMountPoints) makeMountPoint(tree, path, 'directory', { onMade });
@@ -149,11 +150,20 @@ function makeCache(source: string, user: User): void {
 /** On a tmpfs in our mount namespace: never on disk, and gone with us. */
 function writeSecrets(step: StepProcess, folder: string, user: User): string {
   makePrivateDirectory(folder);
-  mount('devenv-secrets', folder, 'tmpfs', 0, `mode=0500,uid=${user.uid},gid=${user.gid},size=16m,noswap`);
+  mountSecretFolder(folder, `mode=0500,uid=${user.uid},gid=${user.gid},size=16m`);
   for (const { name, value } of step.secrets) {
     using file = find(folder, name, { create: { uid: user.uid, gid: user.gid, mode: 0o400, kind: 'file' } });
     if (!file || name.includes('/')) throw new UserError('BAD_VALUE', `a secret cannot be named ${JSON.stringify(name)}`);
     writeFileSync(file.magic, value);
   }
   return folder;
+}
+
+function mountSecretFolder(folder: string, options: string): void {
+  try {
+    mount('devenv-secrets', folder, 'tmpfs', 0, `${options},noswap`);
+  } catch (error) {
+    if (!(error instanceof SystemCallError && error.code === 'EINVAL')) throw error;
+    mount('devenv-secrets', folder, 'tmpfs', 0, options); // `noswap` came with Linux 6.4
+  }
 }

@@ -1,27 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { closeSync, constants, fchmodSync, fchownSync, lchownSync, openSync, readSync, rmSync, symlinkSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
-import type { CommitOptions, Draft, LayerId, LayerStore } from '../../store/layer-store.ts';
+import type { CommitOptions, Draft, LayerId } from '../../store/layer-store.ts';
 import type { PutEntry, StepProcess, Workbench } from '../engine.ts';
 import { enterEngineNamespace } from './oci-runtime.ts';
 import { detachAll, mountOverlay } from './overlay.ts';
-import type { OciRuntime } from './runtime-call.ts';
 import { runStep } from './step-container.ts';
 import { find, type Owner } from './tree.ts';
 import { lookUpUser } from './user.ts';
-
-export interface WorkbenchContext {
-  readonly store: LayerStore;
-  readonly directories: Directories;
-  /** The build's own directory. */
-  readonly directory: string;
-  readonly certificates: string | undefined;
-  readonly runtime: OciRuntime;
-  /** Path of the build's network namespace, made when first asked for. */
-  readonly network: () => Promise<string>;
-}
+import type { WorkbenchContext } from './workbench-context.ts';
 
 type Copies = NonNullable<CommitOptions['copies']>;
 type Copy = Copies extends ReadonlyMap<string, infer Value> ? Value : never;
@@ -52,6 +40,11 @@ export class EmbeddedWorkbench implements Workbench {
   private constructor(draft: Draft, context: WorkbenchContext) {
     this.draft = draft;
     this.context = context;
+  }
+
+  /** The whole tree, as our own processes see it. */
+  get tree(): string {
+    return this.draft.merged;
   }
 
   async put(entry: PutEntry): Promise<void> {
