@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
-import type { ProgressMode } from './render/progress.ts';
+import type { ProgressMode } from './render/renderer.ts';
 
 /** What every command takes; oclif and the fast path fill it alike. */
 export interface SharedFlags {

@@ -133,6 +133,19 @@ test('colours are written only when asked for', async () => {
   expect((await performed({ work })).stderr).toBe('Error: No.\n');
 });
 
+test('in GitHub Actions every problem is pinned to its line', async () => {
+  const problem = {
+    code: 'UNKNOWN_KEY',
+    message: '100% wrong:\n"stepz"',
+    file: '/repository/a,b/devenv.json',
+    line: 3,
+    column: 5,
+  } as const;
+  const work: Work = () => Promise.reject(new UserError('CONFIG_INVALID', 'devenv.json has a mistake.', { problems: [problem] }));
+  const { stderr } = await performed({ env: { GITHUB_ACTIONS: 'true', GITHUB_WORKSPACE: '/repository' }, work });
+  expect(stderr).toContain('\n::error file=a%2Cb/devenv.json,line=3,col=5,title=UNKNOWN_KEY::100%25 wrong:%0A"stepz"\n');
+});
+
 test('a reader of stdout that went away is no error', async () => {
   const stdout = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error('closed'), { code: 'EPIPE' })) });
   const exitCode = await perform('ps', flags, async () => ({ text: 'NAME' }), host({ stdout }));

@@ -113,6 +113,10 @@ async function failed(
   if (progress.mode !== 'json') {
     const verbose = flags.verbose || Boolean(host.env['DEVENV_DEBUG']);
     host.stderr.write(`${describeError(userError, error, { cwd: host.cwd, color: progress.color, verbose, log, cancelled })}\n`);
+    if (userError && !cancelled && host.env['GITHUB_ACTIONS'] === 'true') {
+      const { annotations } = await import('./render/github.ts');
+      for (const line of annotations(userError, host.env['GITHUB_WORKSPACE'] ?? host.cwd)) host.stderr.write(`${line}\n`);
+    }
   } else if (!flags.json) {
     host.stderr.write(`${json}\n`);
   }

@@ -57,6 +57,7 @@ test('after a signal, what broke because of it is no error', () => {
   const failed = new UserError('STEP_FAILED', 'npm ci ended with exit code 1.');
   expect(describeError(undefined, aborted, { ...plain, cancelled: true })).toBe('Stopped.');
   expect(describeError(cancelled, cancelled, plain)).toBe('Stopped.');
-  expect(describeError(failed, failed, { ...plain, cancelled: true })).toContain('npm ci ended');
+  expect(describeError(failed, failed, { ...plain, cancelled: true })).toBe('Stopped.');
+  expect(describeError(failed, failed, { ...plain, cancelled: true, verbose: true })).toBe('Stopped. (npm ci ended with exit code 1.)');
   expect(errorObject(undefined, aborted, { log: undefined, cancelled: true })).toMatchObject({ code: 'CANCELLED' });
 });

@@ -19,7 +19,8 @@ export interface ErrorOptions extends ErrorContext {
 /** An error in words. `userError` is undefined for a bug: then only `verbose` shows the stack. */
 export function describeError(userError: UserError | undefined, error: unknown, context: ErrorOptions): string {
   const paint = painter(context.color);
-  if (isCancellation(userError, error, context)) return 'Stopped.';
+  if (isCancellation(userError, context))
+    return context.verbose && error instanceof Error ? `Stopped. (${printable(error.message)})` : 'Stopped.';
   if (!userError) return describeBug(error, context.verbose, paint);
   const lines = [`${paint('red', 'Error:')} ${printable(userError.message)}`];
   for (const problem of userError.problems) lines.push('', describeProblem(problem, context.cwd, paint));
@@ -33,7 +34,7 @@ export function describeError(userError: UserError | undefined, error: unknown, 
 /** The object that ends stdout under `--json`. */
 export function errorObject(userError: UserError | undefined, error: unknown, context: ErrorContext): object {
   const common = { schema: 1, outcome: 'error' };
-  if (isCancellation(userError, error, context)) return { ...common, code: 'CANCELLED', message: 'Stopped by the user.', problems: [] };
+  if (isCancellation(userError, context)) return { ...common, code: 'CANCELLED', message: 'Stopped by the user.', problems: [] };
   if (!userError) return { ...common, code: 'INTERNAL', message: messageOf(error), hint: reportHint, problems: [] };
   return {
     ...common,
@@ -47,12 +48,9 @@ export function errorObject(userError: UserError | undefined, error: unknown, co
 
 const reportHint = 'This is a mistake in devenv: please report it, with the output of the same command with --verbose.';
 
-function isCancellation(userError: UserError | undefined, error: unknown, { cancelled }: ErrorContext): boolean {
-  return userError?.code === 'CANCELLED' || (cancelled && (!userError || isAbort(error)));
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
+/** Ctrl-C reaches the programs we started too: whatever breaks after it is its consequence, not news. */
+function isCancellation(userError: UserError | undefined, { cancelled }: ErrorContext): boolean {
+  return cancelled || userError?.code === 'CANCELLED';
 }
 
 function describeProblem(problem: Problem, cwd: string, paint: Paint): string {
@@ -65,7 +63,8 @@ function describeProblem(problem: Problem, cwd: string, paint: Paint): string {
   return lines.join('\n');
 }
 
-function nameFrom(cwd: string, file: string): string {
+/** A file as a person at `cwd` would name it. */
+export function nameFrom(cwd: string, file: string): string {
   const name = isAbsolute(file) ? relative(cwd, file) : file;
   return name.startsWith('../') ? file : name;
 }

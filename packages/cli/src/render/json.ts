@@ -1,4 +1,4 @@
-import type { Renderer } from './progress.ts';
+import type { Renderer } from './renderer.ts';
 
 /** One JSON line for each event: for editors and other programs. */
 export function jsonRenderer(stream: NodeJS.WritableStream): Renderer {

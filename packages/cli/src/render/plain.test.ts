@@ -99,8 +99,8 @@ test('quiet tells warnings and what failed', () => {
   renderer.event({ type: 'notice', level: 'warning', message: 'The clock is wrong.' });
   renderer.event({ ...step, state: 'started' });
   renderer.event({ type: 'output', id: '2', text: 'no space left\n' });
-  renderer.event({ ...step, state: 'failed' });
-  expect(stream.read()).toBe('Warning: The clock is wrong.\n  │ no space left\n');
+  renderer.event({ ...step, state: 'failed', seconds: 3 });
+  expect(stream.read()).toBe('Warning: The clock is wrong.\n[2/3] npm ci failed 3.0 s\n  │ no space left\n');
 });
 
 function plain(options: { readonly verbose?: boolean; readonly interactive?: boolean; readonly stopping?: () => boolean } = {}): {

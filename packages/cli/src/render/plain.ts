@@ -1,7 +1,7 @@
 import { painter, type Paint } from './color.ts';
 import { bytes, duration } from './format.ts';
 import { printable, printableLine } from './printable.ts';
-import type { Renderer, RendererOptions } from './progress.ts';
+import type { Renderer, RendererOptions } from './renderer.ts';
 import { taskLabel, Tasks, taskSeconds, type Task } from './tasks.ts';
 
 const heartbeatMilliseconds = 5000;
@@ -42,16 +42,16 @@ export function plainRenderer(options: RendererOptions, clock: () => number = ()
 }
 
 /** Warnings, and the output of what failed: nothing else. */
-export function quietRenderer(options: RendererOptions): Renderer {
+export function quietRenderer(options: RendererOptions, clock: () => number = () => performance.now()): Renderer {
   const paint = painter(options.color);
   const tasks = new Tasks();
   const write = (line: string): void => void options.stream.write(`${line}\n`);
   return {
     event(event) {
-      const task = tasks.apply(event, 0);
+      const task = tasks.apply(event, clock());
       if (event.type === 'notice' && event.level === 'warning') for (const line of noticeLines(event, paint)) write(line);
       if (task && event.type === 'task' && event.state === 'failed' && !options.stopping())
-        for (const line of failureLines(task, paint)) write(line);
+        for (const line of taskLines(task, clock(), false, paint)) write(line);
     },
     print: write,
     close() {},

@@ -1,16 +1,7 @@
 import type { Event, Report } from '@devenv/core';
 import { wantsColor, type Environment } from './color.ts';
 import { jsonNotice } from './json.ts';
-
-export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'quiet';
-
-/** Turns events into something to look at. */
-export interface Renderer {
-  event(event: Event): void;
-  /** A line of its own, above what changes in place. */
-  print(text: string): void;
-  close(): void;
-}
+import type { ProgressMode, Renderer, RendererOptions } from './renderer.ts';
 
 export interface ProgressOptions {
   readonly mode: ProgressMode;
@@ -21,12 +12,6 @@ export interface ProgressOptions {
   /** Opened when there is something to write. */
   readonly stream: () => NodeJS.WriteStream;
   readonly env: Environment;
-}
-
-export interface RendererOptions extends Pick<ProgressOptions, 'color' | 'verbose' | 'interactive'> {
-  readonly stream: NodeJS.WritableStream & { readonly columns?: number; readonly rows?: number };
-  /** Whether the user asked to stop: what fails from then on fails because of that. */
-  readonly stopping: () => boolean;
 }
 
 export interface Progress {

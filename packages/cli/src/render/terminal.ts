@@ -5,7 +5,7 @@ import { painter, type Paint } from './color.ts';
 import { bytes, duration } from './format.ts';
 import { failureLines, noticeLines } from './plain.ts';
 import { printableLine } from './printable.ts';
-import type { Renderer, RendererOptions } from './progress.ts';
+import type { Renderer, RendererOptions } from './renderer.ts';
 import { taskLabel, Tasks, taskSeconds, type Task } from './tasks.ts';
 
 const frameMilliseconds = 100;
