@@ -7,7 +7,7 @@
  */
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
+import { constants, endianness } from 'node:os';
 import process from 'node:process';
 
 /** A name that is no UTF-8 comes as its bytes. */
@@ -52,6 +52,8 @@ const prototypes = {
   futimens: 'int futimens(int fd, const int64_t *times)',
   utimensat: 'int utimensat(int directory, const char *path, const int64_t *times, int flags)',
   setns: 'int setns(int fd, int type)',
+  socket: 'int socket(int domain, int type, int protocol)',
+  ioctl: 'int ioctl(int fd, unsigned long request, _Inout_ void *argument)',
   // glibc of Debian 12 has no wrappers for the mount calls of Linux 5.2 and later; their numbers are the same everywhere.
   syscall: 'long syscall(long number, int fd, const char *path, long flags, const void *data, long size)',
 };
@@ -111,8 +113,8 @@ export function enterMountNamespace(): void {
 }
 
 /**
- * Makes a network namespace and pins it to `file` (an empty file that exists) by a bind mount. Enter a mount namespace of
- * our own first. The main thread visits the new namespace for a moment, nothing else can run meanwhile.
+ * Makes a network namespace, its loopback up, and pins it to `file` (an empty file that exists) by a bind mount. Enter a
+ * mount namespace of our own first. The main thread visits the new namespace for a moment, nothing else can run meanwhile.
  */
 export function makeNetworkNamespace(file: string): void {
   const newNetwork = 0x40000000; // CLONE_NEWNET
@@ -121,12 +123,27 @@ export function makeNetworkNamespace(file: string): void {
   try {
     libc().call('unshare', newNetwork);
     try {
+      raiseLoopback();
       mount(own, file, null, mountFlags.bind, null);
     } finally {
       libc().call('setns', home, newNetwork);
     }
   } finally {
     closeSync(home);
+  }
+}
+
+/** netdevice(7): SIOCSIFFLAGS with IFF_UP. */
+function raiseLoopback(): void {
+  const [internet, datagram, setFlags, up] = [2, 2, 0x8914, 0x1];
+  const socket = libc().call('socket', internet, datagram, 0);
+  try {
+    const request = Buffer.alloc(40); // struct ifreq: the name in 16 bytes, then a union
+    request.write('lo');
+    request[endianness() === 'LE' ? 16 : 17] = up;
+    libc().call('ioctl', socket, setFlags, request);
+  } finally {
+    closeSync(socket);
   }
 }
 

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Image } from '../../oci/image.ts';
 import type { StepKey } from '../../oci/step-key.ts';
 import type { LayerId, StepCache, StepRecord } from '../../store/layer-store.ts';
 import type { Build, BuildOptions, Builder, Workbench } from '../engine.ts';
+import { writeCertificates } from './certificates.ts';
+import { installInit } from './init.ts';
 import { identify } from './living-process.ts';
-import { closeNetwork, openNetwork } from './network.ts';
+import { closeNetwork, makeEmptyNetwork, openNetwork } from './network.ts';
 import { enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
 import { detachAll } from './overlay.ts';
 import type { OciRuntime } from './runtime-call.ts';
@@ -41,14 +43,15 @@ class EmbeddedBuild implements Build {
   private readonly context: BuilderContext;
   private readonly options: BuildOptions;
   private readonly directory: string;
-  private network: Promise<string> | undefined;
+  private readonly run: string;
+  private readonly networks = new Map<boolean, Promise<string>>();
+  private begun = false;
 
   constructor(context: BuilderContext, options: BuildOptions) {
     this.context = context;
     this.options = options;
     this.directory = join(buildsDirectory(context), randomBytes(5).toString('hex'));
-    makePrivateDirectory(this.directory);
-    writeJson(join(this.directory, 'owner.json'), { owner: identify(process.pid) } satisfies BuildOwner);
+    this.run = join(this.directory, 'run');
   }
 
   async claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable> {
@@ -81,34 +84,51 @@ class EmbeddedBuild implements Build {
   }
 
   private async openWorkbench(parent: LayerId | undefined): Promise<EmbeddedWorkbench> {
+    const runtime = await this.context.runtime();
+    this.prepare();
     return EmbeddedWorkbench.open(parent, {
       store: this.context.store,
       directories: this.context.directories,
       directory: this.directory,
-      certificates: this.options.certificates,
-      runtime: await this.context.runtime(),
-      network: () => (this.network ??= this.openNetwork()),
+      run: this.run,
+      runtime,
+      network: (connected) => this.network(connected),
     });
+  }
+
+  /** Left until the first step: a build in which all is cached touches nothing. */
+  private prepare(): void {
+    if (this.begun) return;
+    this.begun = true;
+    makePrivateDirectory(this.directory);
+    writeJson(join(this.directory, 'owner.json'), { owner: identify(process.pid) } satisfies BuildOwner);
+    mkdirSync(this.run);
+    chmodSync(this.run, 0o755); // every user inside looks into it
+    installInit(this.run);
+    if (this.options.certificates !== undefined) writeCertificates(this.run, this.options.certificates);
+  }
+
+  private network(connected: boolean): Promise<string> {
+    const known = this.networks.get(connected);
+    if (known) return known;
+    const file = join(this.directory, connected ? 'netns' : 'netns-none');
+    const opening = (connected ? openNetwork(file, []) : Promise.resolve(makeEmptyNetwork(file))).then(() => file);
+    this.networks.set(connected, opening);
+    return opening;
   }
 
   record(record: StepRecord): Promise<void> {
     return this.context.cache.set(record);
   }
 
-  private async openNetwork(): Promise<string> {
-    const file = join(this.directory, 'netns');
-    await openNetwork(file, []);
-    return file;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await endBuild(this.directory, this.network);
+    await Promise.allSettled(this.networks.values()); // a failure has been told already
+    if (this.begun) await endBuild(this.directory);
   }
 }
 
 /** Afterwards nothing of the build remains; its steps have ended. */
-export async function endBuild(directory: string, opening?: Promise<unknown>): Promise<void> {
-  await opening?.catch(() => {}); // that failure has been told already
+export async function endBuild(directory: string): Promise<void> {
   await closeNetwork(join(directory, 'netns'));
   enterEngineNamespace();
   detachAll(directory);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
@@ -8,7 +8,7 @@ import { run } from '../../base/processes.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, writeJson } from './container-files.ts';
-import { initProgram } from './init.ts';
+import { initProgram, installInit } from './init.ts';
 import { bootId } from './living-process.ts';
 import { ociProcess } from './oci-process.ts';
 import { deleteFromRuntime, enterEngineNamespace, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
@@ -58,8 +58,7 @@ async function choose(directories: Directories): Promise<OciRuntime> {
 
 /** Runs a container that consists of the init alone and ends at once. Returns why it failed. */
 export async function tryRuntime(runtime: OciRuntime, directories: Directories): Promise<string | undefined> {
-  const init = initProgram();
-  if (init === undefined) return 'could not be tried: catatonit is not installed';
+  if (initProgram() === undefined) return 'could not be tried: catatonit is not installed';
   const id = `probe-${randomBytes(4).toString('hex')}`;
   const bundle = join(directories.runtime, id);
   const cgroup = cgroupPath(directories, id);
@@ -69,8 +68,7 @@ export async function tryRuntime(runtime: OciRuntime, directories: Directories):
     makePrivateDirectory(bundle);
     const rootfs = join(bundle, 'rootfs');
     for (const name of ['', 'proc', 'dev', 'sys']) mkdirSync(join(rootfs, name), { mode: 0o755 });
-    copyFileSync(init, join(rootfs, 'init'));
-    chmodSync(join(rootfs, 'init'), 0o755);
+    installInit(rootfs);
     const user = { uid: 0, gid: 0, additionalGids: [], home: '/' };
     const process = ociProcess({
       args: ['/init', '-V'],

@@ -107,7 +107,7 @@ async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: strin
     { uid: inside.uid, gid: inside.gid },
   ] as const;
   if (isOwned && (await mountOwned({ source: mount.source, target: place, readonly: mount.readonly, swap })))
-    return { ...bound(place, mount.target), content: mount.source };
+    return { ...bound(place, mount.target, mount.readonly), content: mount.source };
   if (isOwned) {
     report({
       type: 'notice', level: 'warning',
@@ -116,7 +116,7 @@ async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: strin
     }); // prettier-ignore
   }
   cloneMount(mount.source, place, { readonly: mount.readonly });
-  return { ...bound(place, mount.target), content: mount.source };
+  return { ...bound(place, mount.target, mount.readonly), content: mount.source };
 }
 
 async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: string, context: Context): Promise<Ready> {
@@ -126,7 +126,7 @@ async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: s
   if (!mount.readonly) return { ...bound(volume, mount.target), content: volume };
   makePlace(place, false);
   cloneMount(volume, place, { readonly: true });
-  return { ...bound(place, mount.target), content: volume };
+  return { ...bound(place, mount.target, true), content: volume };
 }
 
 /** What the image has at the place, owners and modes included; a new directory of the container's user when it has nothing. */
@@ -175,8 +175,9 @@ function imageRoot(files: ContainerFiles, layers: readonly string[]): string {
   return image;
 }
 
-function bound(source: string, target: string): Pick<Ready, 'mount' | 'target'> {
-  return { mount: { destination: target, type: 'bind', source, options: ['rbind', 'rprivate'] }, target };
+/** The runtime sets flags anew on what it binds: it has to hear `ro` although the source is read-only already. */
+function bound(source: string, target: string, readonly = false): Pick<Ready, 'mount' | 'target'> {
+  return { mount: { destination: target, type: 'bind', source, options: ['rbind', 'rprivate', ...(readonly ? ['ro'] : [])] }, target };
 }
 
 /** What every container gets: the init, the names of hosts, the way to the resolver. */

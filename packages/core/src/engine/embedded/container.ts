@@ -46,6 +46,7 @@ export class EmbeddedContainer implements Container {
     if (!processes) return { state: 'created' };
     const startedAt = new Date(processes.startedAt);
     if (isAlive(processes.init)) return { state: 'running', startedAt };
+    await isGone(processes.conmon, 2); // it writes the exit code a moment after init has ended
     const { exit } = containerFiles(this.directory);
     const exitCode = readText(join(exit, this.id));
     return { state: 'exited', startedAt, oomKilled: existsSync(join(exit, 'oom')), ...(exitCode ? { exitCode: Number(exitCode) } : {}) };

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, constants, copyFileSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { lock } from '../../base/locks.ts';
@@ -19,7 +19,7 @@ import {
 } from './container-files.ts';
 import { containerLock, EmbeddedContainer, removeContainer } from './container.ts';
 import { checkMounts } from './container-mounts.ts';
-import { initProgram } from './init.ts';
+import { initPath, installInit } from './init.ts';
 import { identify } from './living-process.ts';
 import { claimPorts } from './network.ts';
 import { ociProcess } from './oci-process.ts';
@@ -47,7 +47,7 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
     const layers = await lowerDirectories(context, { spec });
     makeDirectories(files, layers[0]!);
     writeJson(files.journal, { doing: 'create', owner: identify(process.pid) } satisfies Journal);
-    installInit(files);
+    installInit(files.run);
     if (spec.certificates !== undefined) writeCertificates(files.run, spec.certificates);
     mountRoot(files, layers);
     const record = await decide(spec, files, runtime, context);
@@ -80,8 +80,7 @@ async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRu
   if (!workdir?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the working directory ${spec.workdir} is no directory in the image`);
   if (spec.command[0] !== undefined && !isBelowMount(spec, spec.command[0]))
     checkCommand(spec.command[0], { root: files.rootfs, path: env.PATH, workdir: spec.workdir, user });
-  const init = '/run/devenv/init';
-  const args = spec.command.length > 0 ? [init, '--', ...spec.command] : [init, '-P'];
+  const args = spec.command.length > 0 ? [initPath, '--', ...spec.command] : [initPath, '-P'];
   return {
     format: containerFormat,
     spec: { ...spec, certificates: undefined },
@@ -98,16 +97,4 @@ async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRu
 function isBelowMount(spec: ContainerSpec, command: string): boolean {
   const path = command.startsWith('/') ? command : `${spec.workdir}/${command}`;
   return command.includes('/') && spec.mounts.some(({ target }) => path.startsWith(`${target}/`));
-}
-
-/** The container's PID 1: it passes signals on, reaps what is orphaned and ends at TERM. */
-function installInit(files: ContainerFiles): void {
-  const found = initProgram();
-  if (!found)
-    throw new UserError('TOOL_MISSING', 'catatonit is not installed: it is the first process of every container', {
-      hint: 'apt-get install catatonit',
-    });
-  const target = join(files.run, 'init');
-  copyFileSync(found, target, constants.COPYFILE_FICLONE);
-  chmodSync(target, 0o755);
 }

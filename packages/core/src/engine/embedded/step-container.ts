@@ -7,9 +7,9 @@ import { mount, SystemCallError } from '../../base/system-calls.ts';
 import type { StepProcess } from '../engine.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { removeCgroup } from './cgroup.ts';
-import { writeCertificates } from './certificates.ts';
 import { checkCommand } from './command.ts';
 import { cgroupPath, writeJson } from './container-files.ts';
+import { initPath } from './init.ts';
 import { makeMountPoint } from './mount-point.ts';
 import { writeNetworkFiles } from './network.ts';
 import { deleteFromRuntime, makePrivateDirectory } from './oci-runtime.ts';
@@ -33,7 +33,7 @@ export interface StepContext extends WorkbenchContext {
 const hostname = 'devenv-build'; // a name of this machine could get into a layer
 
 /**
- * Runs a process on the tree in a container of its own, in the foreground: no init, no conmon. Whatever happens, nothing of
+ * Runs a process on the tree in a container of its own, in the foreground: no conmon. Whatever happens, nothing of
  * the container is left. @throws UserError BAD_VALUE, RUNTIME_FAILED, CANCELLED
  */
 export async function runStep(
@@ -56,7 +56,7 @@ export async function runStep(
     const mounts = prepareStepMounts(step, context, bundle, user);
     const env = { HOME: user.home, ...step.env };
     const process = ociProcess({
-      args: step.args,
+      args: [initPath, '--', ...step.args], // a process that is the first one itself would not feel its own signals
       env,
       user,
       workdir: step.workdir,
@@ -65,7 +65,7 @@ export async function runStep(
     });
     const config = runtimeConfig({
       process, rootfs: context.tree, readonlyRoot: false, hostname, mounts, cgroup, limits: {}, privileged: false,
-      network: step.network ? await context.network() : undefined,
+      network: await context.network(step.network),
       seccomp: seccompFilter('default', process.capabilities.bounding),
     }); // prettier-ignore
     writeJson(join(bundle, 'config.json'), config);
@@ -129,10 +129,7 @@ function prepareStepMounts(step: StepProcess, context: StepContext, bundle: stri
     makeCache(source, user);
     return bind(source, target);
   });
-  if (context.certificates !== undefined) {
-    writeCertificates(join(bundle, 'devenv'), context.certificates);
-    folders.push(bind(join(bundle, 'devenv'), '/run/devenv', 'ro'));
-  }
+  folders.push(bind(context.run, '/run/devenv', 'ro', 'nosuid', 'nodev'));
   if (step.secrets.length > 0) folders.push(bind(writeSecrets(step, join(bundle, 'secrets'), user), '/run/secrets', 'ro'));
   const { tree, onMade } = context;
   for (const path of usualMountPoints) makeMountPoint(tree, path, 'directory', { onMade });

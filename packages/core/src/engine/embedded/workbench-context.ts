@@ -1,0 +1,16 @@
+import type { Directories } from '../../base/directories.ts';
+import type { LayerStore } from '../../store/layer-store.ts';
+import type { OciRuntime } from './runtime-call.ts';
+
+/** What a build's workbenches and their steps share. */
+export interface WorkbenchContext {
+  readonly store: LayerStore;
+  readonly directories: Directories;
+  /** The build's own directory. */
+  readonly directory: string;
+  /** Shown at /run/devenv in every step: the init, the certificates. */
+  readonly run: string;
+  readonly runtime: OciRuntime;
+  /** Path of one of the build's two network namespaces, made when first asked for. */
+  readonly network: (connected: boolean) => Promise<string>;
+}
