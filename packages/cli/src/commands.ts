@@ -2,6 +2,7 @@ import type { CommandClass } from './commands/command.ts';
 
 /** Every command: the explicit table that oclif would otherwise search the disk for. */
 export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Map<string, () => Promise<CommandClass>>([
+  ['init', async () => (await import('./commands/init.ts')).default],
   ['up', async () => (await import('./commands/up.ts')).default],
   ['exec', async () => (await import('./commands/exec.ts')).default],
   ['shell', async () => (await import('./commands/shell.ts')).default],
@@ -13,5 +14,8 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['build', async () => (await import('./commands/build.ts')).default],
   ['plan', async () => (await import('./commands/plan.ts')).default],
   ['why', async () => (await import('./commands/why.ts')).default],
+  ['config', async () => (await import('./commands/config.ts')).default],
   ['doctor', async () => (await import('./commands/doctor.ts')).default],
+  // It speaks of this table, and so cannot import it.
+  ['completion', async () => (await import('./commands/completion.ts')).completionOf(commands)],
 ]);

@@ -1,7 +1,23 @@
 import { constants } from 'node:os';
 import type { UserError } from '@devenv/core';
 
-export type Verb = 'build' | 'doctor' | 'down' | 'exec' | 'next' | 'plan' | 'ps' | 'run' | 'shell' | 'status' | 'stop' | 'up' | 'why';
+export type Verb =
+  | 'build'
+  | 'completion'
+  | 'config'
+  | 'doctor'
+  | 'down'
+  | 'exec'
+  | 'init'
+  | 'next'
+  | 'plan'
+  | 'ps'
+  | 'run'
+  | 'shell'
+  | 'status'
+  | 'stop'
+  | 'up'
+  | 'why';
 
 /** `devenv status` when the environment is not what its file says. */
 export const staleExitCode = 3;

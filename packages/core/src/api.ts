@@ -1,6 +1,8 @@
 import type { Report } from './base/events.ts';
+import type { ConfigDescription } from './config/explain-config.ts';
 import type { Change } from './container/compare.ts';
 import type { Probe } from './engine/engine.ts';
+import type { InitResult, InitWishes } from './init/init.ts';
 import type { Plan } from './plan/plan.ts';
 
 /** What every operation needs to know. */
@@ -35,7 +37,7 @@ export interface UpResult extends BuildResult {
   readonly remoteUser: string;
   readonly remoteWorkspaceFolder: string;
   /** What `up` did with the container. */
-  readonly outcome: 'unchanged' | 'started' | 'created' | 'recreated' | 'updated';
+  readonly action: 'unchanged' | 'started' | 'created' | 'recreated' | 'updated';
   readonly changes: readonly Change[];
   /** `localhost:3000` for each published port. */
   readonly addresses: readonly string[];
@@ -145,4 +147,15 @@ export async function status(options: Options): Promise<Status> {
 
 export async function doctor(options: Options): Promise<Diagnosis> {
   return (await import('./overview.ts')).doctor(options);
+}
+
+/** Writes a devenv.json that suits the repository in cwd. @throws UserError CONFIG_EXISTS, NOT_WRITABLE; with `from` what the registry says */
+export async function init(options: Options & InitWishes): Promise<InitResult> {
+  const [work, { openRegistry }] = await Promise.all([import('./init/init.ts'), import('./open-tools.ts')]);
+  return work.init(options, () => openRegistry(options));
+}
+
+/** The merged, checked file and where each value comes from. @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID */
+export async function describeConfig(options: Options): Promise<ConfigDescription> {
+  return (await import('./config/explain-config.ts')).explainConfig(options);
 }

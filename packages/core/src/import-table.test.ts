@@ -18,6 +18,7 @@ const table: Readonly<Record<string, { readonly values: readonly string[]; reado
   build: { values: ['base', 'oci', 'registry', 'store', 'engine', 'plan'] },
   container: { values: ['base', 'oci', 'engine', 'plan'] },
   session: { values: ['base', 'engine', 'plan'] },
+  init: { values: ['base', 'oci', 'config', 'registry'] },
 };
 
 /** Modules that reach out of the process; in core and the command line only base/ has them. */

@@ -4,4 +4,6 @@ export type { Event, Report } from './base/events.ts';
 export type { Plan, PlannedBase, PlannedStep } from './plan/plan.ts';
 export type { Change } from './container/compare.ts';
 export type { Probe } from './engine/engine.ts';
+export type { ConfigDescription, Origin } from './config/explain-config.ts';
+export type { InitFile, InitResult } from './init/init.ts';
 export * from './api.ts';

@@ -23,11 +23,14 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
   return {
     directories: places,
     engine: findEngine({ directories: places, store, cache: store, env: options.env, report: options.report }),
-    registry: async () => {
-      const { remoteRegistry } = await import('./registry/remote.ts');
-      return remoteRegistry({ env: options.env });
-    },
+    registry: () => openRegistry(options),
   };
+}
+
+/** For what asks about images and needs no engine. */
+export async function openRegistry(options: Pick<Options, 'env'>): Promise<Registry> {
+  const { remoteRegistry } = await import('./registry/remote.ts');
+  return remoteRegistry({ env: options.env });
 }
 
 /** What was tried to find out whether the engine works here; asked also where it does not. */

@@ -11,19 +11,12 @@ export function describeNext(status: Status): string {
   return 'The environment is running.\n\n  devenv shell         a shell inside\n  devenv exec COMMAND  run one command inside\n  devenv status        does it match devenv.json?\n  devenv down          stop and remove it';
 }
 
-/** `devenv` alone, where there is none: what to write. */
+/** `devenv` alone, where there is none: what to do about it. */
 export function describeNoConfig(): string {
-  return `There is no devenv.json here or above. Write one:
+  return `There is no devenv.json here or above.
 
-  {
-    "image": { "debian": "bookworm" },
-    "steps": [{ "apt": ["git", "curl"] }],
-    "user": "dev"
-  }
-
-then
-
-  devenv up       build and start it
+  devenv init     look at this folder and write one
+  devenv up       then: build and start it
   devenv shell    a shell inside
 
 devenv --help lists the commands.`;

@@ -26,6 +26,19 @@ export interface LoadOptions extends ConfigLocation {
  * @throws UserError CONFIG_NOT_FOUND, or CONFIG_INVALID with every problem of both files
  */
 export function loadConfig(options: LoadOptions): Config {
+  return loadWritten(options).config;
+}
+
+export interface WrittenConfig {
+  readonly config: Config;
+  /** What the files say together, as they say it. */
+  readonly tree: ObjectNode;
+  /** Absolute; undefined: there is none. */
+  readonly localFile: string | undefined;
+}
+
+/** As loadConfig, with what was written where. */
+export function loadWritten(options: LoadOptions): WrittenConfig {
   const path = findConfig(options);
   if (path === undefined) throw notFound(options);
   const folder = dirname(path);
@@ -40,7 +53,7 @@ export function loadConfig(options: LoadOptions): Config {
   const config = tree && check(tree, { path, folder, whole, env: options.env }, problems);
 
   if (!config || problems.count > 0) throw invalid(problems, [path, localPath]);
-  return config;
+  return { config, tree, localFile: local === 'absent' ? undefined : localPath };
 }
 
 /** The file's object; undefined, with problems, when it has none; `absent` when there is no file. */
@@ -93,6 +106,6 @@ function invalid(problems: Problems, files: readonly string[]): UserError {
 
 function notFound({ cwd, configFile }: ConfigLocation): UserError {
   if (configFile !== undefined) return new UserError('CONFIG_NOT_FOUND', `There is no file ${configFile} (looked from ${cwd})`);
-  const hint = `create a ${configFileName}:\n{\n  "image": { "debian": "bookworm" }, "steps": [{ "apt": ["git"] }]\n}`;
+  const hint = `devenv init writes a ${configFileName} that suits the repository; the least that does something is:\n{\n  "image": { "debian": "bookworm" }, "steps": [{ "apt": ["git"] }]\n}`;
   return new UserError('CONFIG_NOT_FOUND', `There is no ${configFileName} in ${foldersUpwards(cwd).join(', ')}`, { hint });
 }
