@@ -1,10 +1,11 @@
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress, type ZlibOptions } from 'node:zlib';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { badArchive } from './bad-archive.ts';
 import type { Digest } from './digest.ts';
 import type { Descriptor } from './document.ts';
 import { verified } from './verify.ts';
+import { zstdFrames } from './zstd-frames.ts';
 
 /** Large pieces: each costs the unpacker one turn of the event loop. */
 const chunkSize = 1024 * 1024;
@@ -20,12 +21,13 @@ export function layerStream(blob: AsyncIterable<Buffer>, descriptor: Descriptor,
 
 async function* decompressed(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const { start, rest } = await peek(blob, 4);
-  const decoder = decoderOf(start);
-  if (!decoder) {
+  const found = decoderOf(start);
+  if (!found) {
     yield* rest;
     return;
   }
-  const fed = pipeline(Readable.from(rest, { objectMode: false }), decoder);
+  const { decoder, cut } = found;
+  const fed = pipeline(cut ? cut(rest) : rest, decoder);
   fed.catch(() => {}); // awaited below; when the consumer stops early nobody asks
   try {
     for await (const chunk of decoder) yield chunk as Buffer;
@@ -40,12 +42,17 @@ async function* decompressed(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffe
   }
 }
 
-function decoderOf(start: Buffer): Transform | undefined {
+interface Decoder {
+  readonly decoder: Transform;
+  readonly cut?: typeof zstdFrames;
+}
+
+function decoderOf(start: Buffer): Decoder | undefined {
   // Several chunks ahead, so that the thread that inflates works while this one writes files.
-  const options = { chunkSize, readableHighWaterMark: 4 * chunkSize } as ZlibOptions;
-  if (start[0] === 0x1f && start[1] === 0x8b) return createGunzip(options);
-  if (start.length >= 4 && start.readUInt32LE(0) === 0xfd2fb528)
-    return createZstdDecompress({ chunkSize, readableHighWaterMark: 4 * chunkSize } as object);
+  const options = { chunkSize, readableHighWaterMark: 4 * chunkSize };
+  if (start[0] === 0x1f && start[1] === 0x8b) return { decoder: createGunzip(options) };
+  const magic = start.length < 4 ? 0 : start.readUInt32LE(0);
+  if (magic === 0xfd2fb528 || magic >>> 4 === 0x184d2a5) return { decoder: createZstdDecompress(options), cut: zstdFrames };
   return undefined;
 }
 
