@@ -8,10 +8,10 @@ import { afterAll, expect, test } from 'vitest';
 const base = mkdtempSync(join(tmpdir(), 'devenv-cli-'));
 afterAll(() => rmSync(base, { recursive: true }));
 
-test('devenv alone, where there is no devenv.json, shows one to write', () => {
+test('devenv alone, where there is no devenv.json, names the command that writes one', () => {
   const { code, stdout, stderr } = devenv();
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout).toContain('"image": { "debian": "bookworm" }');
+  expect(stdout).toContain('devenv init ');
   expect(stdout).toContain('devenv up ');
 });
 
