@@ -46,7 +46,7 @@ export function isProductionMode(name: string, value: string): boolean {
 
 /** A plain text for a value in which `${…}` would mean something to us. */
 export function literal(text: string): string {
-  return text.replaceAll('${', '$${');
+  return text.replaceAll('${', () => '$${'); // in a replacement text $$ would be $
 }
 
 /** A plain text for a place that a shell reads: `${…}` is its own there, unless it looks like ours. */
