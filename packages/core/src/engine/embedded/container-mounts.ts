@@ -5,7 +5,7 @@ import { UserError, unreachable } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { lock } from '../../base/locks.ts';
 import { run } from '../../base/processes.ts';
-import { cloneMount } from '../../base/system-calls.ts';
+import { cloneMount, mount as mountFileSystem, mountFlags } from '../../base/system-calls.ts';
 import type { ContainerSpec, Mount } from '../engine.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { mountOwned } from './idmap.ts';
@@ -35,8 +35,8 @@ interface Context extends MountContext {
 interface Ready {
   readonly mount: OciMount;
   readonly target: string;
-  /** Where mount points inside it are made; undefined for a tmpfs, in which the runtime makes them. */
-  readonly content: string | undefined;
+  /** Where mount points inside it are made. */
+  readonly content: string;
 }
 
 /**
@@ -55,7 +55,7 @@ export async function prepareMounts(options: MountContext): Promise<readonly Oci
   for (const { mount, number } of sorted) {
     const next = await prepare(mount, join(context.files.mounts, String(number)), context);
     const outer = ready.findLast(({ target }) => mount.target.startsWith(`${target}/`));
-    const kind = next.mount.type === 'bind' && isFile(next.mount.source) ? 'file' : 'directory';
+    const kind = isFile(next.mount.source) ? 'file' : 'directory';
     if (!outer) makeMountPoint(context.files.rootfs, mount.target, kind);
     else if (outer.content !== undefined)
       makeMountPoint(outer.content, mount.target.slice(outer.target.length), kind, { owner: statSync(outer.content) });
@@ -85,10 +85,8 @@ function prepare(mount: Mount, place: string, context: Context): Promise<Ready> 
       return prepareBind(mount, place, context);
     case 'volume':
       return prepareVolume(mount, place, context);
-    case 'tmpfs': {
-      const options = ['nosuid', 'nodev', 'mode=1777', ...(mount.size === undefined ? [] : [`size=${mount.size}`])];
-      return { mount: { destination: mount.target, type: 'tmpfs', source: 'tmpfs', options }, target: mount.target, content: undefined };
-    }
+    case 'tmpfs':
+      return prepareTmpfs(mount, place);
     case 'output':
       return prepareOutput(mount, place, context);
     default:
@@ -149,6 +147,13 @@ async function makeVolume(volume: string, target: string, context: Context): Pro
     chmodSync(unfinished, 0o755);
   }
   renameSync(unfinished, volume);
+}
+
+/** Mounted by us and bound: runtimes differ in the mode that they give one. */
+function prepareTmpfs({ target, size }: Extract<Mount, { type: 'tmpfs' }>, place: string): Ready {
+  makePlace(place, false);
+  mountFileSystem('tmpfs', place, 'tmpfs', mountFlags.nosuid | mountFlags.nodev, `mode=1777${size === undefined ? '' : `,size=${size}`}`);
+  return { ...bound(place, target), content: place };
 }
 
 /** The upper directory stays in the container's directory: a stopped container that starts again finds its changes. */

@@ -19,13 +19,16 @@ import { engineSuite } from '../engine.suite.ts';
 import type { EngineUnderTest } from '../suite/rig.ts';
 import { embeddedEngine } from './embedded-engine.ts';
 
+/** Another OCI runtime than the one that is found, to hold it to the same laws. */
+const runtime = process.env['DEVENV_TEST_RUNTIME'] ? { runtime: process.env['DEVENV_TEST_RUNTIME'] } : {};
+
 function make(): EngineUnderTest {
   const scratch = mkdtempSync(join(tmpdir(), 'devenv-engine-'));
   chmodSync(scratch, 0o755);
   const places = directories({ DEVENV_BASE_DIR: join(scratch, 'base') }, 0);
   const store = diskStore(places);
   return {
-    engine: embeddedEngine({ directories: places, store, cache: store, env: {}, report: () => {} }),
+    engine: embeddedEngine({ directories: places, store, cache: store, env: {}, report: () => {}, ...runtime }),
     scratch,
     fillBase: async (directory) => fillBase(directory),
     [Symbol.asyncDispose]: async () => rmSync(scratch, { recursive: true, force: true }),

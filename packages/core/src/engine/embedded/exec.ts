@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
@@ -107,14 +107,23 @@ function runtimeFailure(text: string, command: string): UserError {
 
 function signalInside(runtimePid: number | undefined, signal: NodeJS.Signals): void {
   if (runtimePid === undefined) return;
-  const children = readText(`/proc/${runtimePid}/task/${runtimePid}/children`) ?? '';
-  for (const pid of children.split(' ').filter(Boolean)) {
+  for (const pid of childrenOf(runtimePid)) {
     try {
-      globalThis.process.kill(Number(pid), signal);
+      globalThis.process.kill(pid, signal);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
   }
+}
+
+/** proc_pid_task(5): each thread has its own. */
+function childrenOf(pid: number): number[] {
+  const threads = `/proc/${pid}/task`;
+  if (!existsSync(threads)) return [];
+  return readdirSync(threads)
+    .flatMap((thread) => (readText(`${threads}/${thread}/children`) ?? '').split(' '))
+    .filter(Boolean)
+    .map(Number);
 }
 
 let names = 0;

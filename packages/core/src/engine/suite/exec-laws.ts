@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { UserError } from '../../base/errors.ts';
 import type { ExecOptions } from '../engine.ts';
