@@ -1,6 +1,7 @@
 import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { UserError } from '../base/errors.ts';
 import { badArchive } from './bad-archive.ts';
 import type { Digest } from './digest.ts';
 import type { Descriptor } from './document.ts';
@@ -20,14 +21,22 @@ export function layerStream(blob: AsyncIterable<Buffer>, descriptor: Descriptor,
 }
 
 async function* decompressed(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const { start, rest } = await peek(blob, 4);
-  const found = decoderOf(start);
-  if (!found) {
-    yield* rest;
-    return;
+  try {
+    const { start, rest } = await peek(blob, 4);
+    const found = decoderOf(start);
+    if (found) yield* decoded(rest, found);
+    else yield* rest;
+  } catch (error) {
+    // Bytes that are not those that were named explain why they cannot be read: let the check come to its end.
+    if (error instanceof UserError && error.code === 'BAD_ARCHIVE') for await (const _ of blob);
+    throw error;
+  } finally {
+    await blob.return(undefined);
   }
-  const { decoder, cut } = found;
-  const fed = pipeline(cut ? cut(rest) : rest, decoder);
+}
+
+async function* decoded(source: AsyncGenerator<Buffer>, { decoder, cut }: Decoder): AsyncGenerator<Buffer> {
+  const fed = pipeline(cut ? cut(source) : source, decoder);
   fed.catch(() => {}); // awaited below; when the consumer stops early nobody asks
   try {
     for await (const chunk of decoder) yield chunk as Buffer;
@@ -56,7 +65,7 @@ function decoderOf(start: Buffer): Decoder | undefined {
   return undefined;
 }
 
-/** The first bytes, at least `count` when there are as many, and all of the source again. */
+/** The first bytes, at least `count` when there are as many, and all of the source again. Ending `rest` early does not end the source. */
 async function peek(source: AsyncGenerator<Buffer>, count: number): Promise<{ start: Buffer; rest: AsyncGenerator<Buffer> }> {
   let start: Buffer = Buffer.alloc(0);
   while (start.length < count) {
@@ -65,12 +74,8 @@ async function peek(source: AsyncGenerator<Buffer>, count: number): Promise<{ st
     start = start.length === 0 ? next.value : Buffer.concat([start, next.value]);
   }
   async function* rest(): AsyncGenerator<Buffer> {
-    try {
-      if (start.length > 0) yield start;
-      yield* source;
-    } finally {
-      await source.return(undefined);
-    }
+    if (start.length > 0) yield start;
+    for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;
   }
   return { start, rest: rest() };
 }

@@ -5,7 +5,7 @@ import type { TarHeader } from './tar-header.ts';
 /** Records of an extended header: keyword to value, as bytes. */
 export type PaxRecords = ReadonlyMap<string, Buffer>;
 
-export const attributePrefix = 'SCHILY.xattr.';
+const attributePrefix = 'SCHILY.xattr.';
 
 /**
  * The records of an extended header (POSIX.1 pax, `length keyword=value\n`). Values may hold any byte. The repeated

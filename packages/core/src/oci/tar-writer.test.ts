@@ -112,6 +112,13 @@ test.runIf(isRoot)('file capabilities lose the user namespace that wrote them', 
   expect(await diffIdOf(one)).toBe(await diffIdOf(two));
 });
 
+test('a file whose name says that another was deleted is refused', async () => {
+  const tree = join(base, 'tree');
+  mkdirSync(tree);
+  writeFileSync(join(tree, '.wh.a'), '');
+  await expect(diffIdOf(tree)).rejects.toEqual(expect.objectContaining({ code: 'NOT_SUPPORTED' }));
+});
+
 test('sockets are left out, holes are zeros', async () => {
   const tree = join(base, 'tree');
   mkdirSync(tree);

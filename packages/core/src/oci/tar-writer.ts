@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync, readSync, type BigIntStats } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { UserError } from '../base/errors.ts';
 import { getAttribute, listAttributes } from '../base/system-calls.ts';
 import { sha256Digest, type Digest } from './digest.ts';
 import { compareNames, decodeName, pathOf } from './file-name.ts';
 import { encodeHeader, paddingOf, type HeaderFields } from './tar-encode.ts';
+import { opaqueName, whiteoutPrefix } from './whiteout.ts';
 
 /**
  * The one archive of a layer's directory (as overlayfs keeps it): the same tree gives the same bytes on every machine.
@@ -71,8 +73,9 @@ function* parts(directory: string): Generator<Part> {
 
 /** `prefix` ends in a slash, or is empty. */
 function* directoryParts(directory: string, prefix: string, firstNames: Map<string, string>): Generator<Part> {
-  if (isOpaque(directory)) yield { bytes: encodeHeader({ ...whiteout, name: `${prefix}.wh..wh..opq` }) };
+  if (isOpaque(directory)) yield { bytes: encodeHeader({ ...whiteout, name: prefix + opaqueName }) };
   for (const { name, path, stats } of entriesOf(directory)) {
+    if (name.startsWith(whiteoutPrefix) && !isWhiteout(stats)) throw notSupported(prefix + name);
     const common = { ...commonFields(stats), name: prefix + name, size: 0 };
     if (isWhiteout(stats)) {
       yield { bytes: encodeHeader({ ...whiteout, name: `${prefix}${name}` }) };
@@ -118,9 +121,19 @@ function entriesOf(directory: string): readonly Entry[] {
       const name = decodeName(bytes);
       const path = `${directory}/${name}`;
       const stats = lstatSync(pathOf(path), { bigint: true }); // a double cannot hold nanoseconds
-      return { name: isWhiteout(stats) ? `.wh.${name}` : name, path, stats };
+      return { name: isWhiteout(stats) ? whiteoutPrefix + name : name, path, stats };
     })
     .toSorted((a, b) => compareNames(a.name, b.name));
+}
+
+function notSupported(name: string): UserError {
+  return new UserError(
+    'NOT_SUPPORTED',
+    `A layer cannot hold ${JSON.stringify(name)}: names that begin with ${whiteoutPrefix} mean deleted files.`,
+    {
+      hint: 'Give the file another name, or remove it in the same step.',
+    },
+  );
 }
 
 const whiteout = { flag: '0', mode: 0, uid: 0, gid: 0, seconds: 0, size: 0 } as const;

@@ -101,7 +101,7 @@ export async function contentOf(layer: Layer, onBytes?: (count: number) => void)
   return Buffer.concat(chunks).toString('latin1');
 }
 
-export function digestOf(bytes: Buffer): Digest {
+function digestOf(bytes: Buffer): Digest {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}` as Digest;
 }
 

@@ -128,7 +128,7 @@ export class LayerTree {
   }
 }
 
-export function isWhiteout(stats: Stats): boolean {
+function isWhiteout(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0;
 }
 

@@ -42,12 +42,18 @@ export interface UnpackOptions {
 export async function unpackLayer(tar: Readable, directory: string, options: UnpackOptions): Promise<{ entries: number; bytes: number }> {
   using unpacker = new Unpacker(directory, options);
   const reader = new TarReader(unpacker);
+  let refused: unknown;
   for await (const chunk of tar) {
     options.signal?.throwIfAborted();
-    unpacker.guard(() => reader.write(chunk as Buffer));
+    // Bytes that are not those that were named explain why they are no archive: let the stream's own check come to its end.
+    if (refused !== undefined) continue;
+    refused = unpacker.guard(() => reader.write(chunk as Buffer));
+    if (unpacker.isOverLimit) break;
   }
-  reader.end();
-  unpacker.guard(() => unpacker.finish());
+  refused ??= unpacker.guard(() => reader.end());
+  if (refused !== undefined) throw refused;
+  refused = unpacker.guard(() => unpacker.finish());
+  if (refused !== undefined) throw refused;
   return { entries: unpacker.entries, bytes: unpacker.bytes };
 }
 
@@ -74,14 +80,15 @@ class Unpacker implements TarVisitor {
     chmodSync(directory, 0o700); // a set-group-id bit would give its group to what is made inside
   }
 
+  get isOverLimit(): boolean {
+    return this.entries > (this.#options.maximumEntries ?? Infinity) || this.bytes > (this.#options.maximumBytes ?? Infinity);
+  }
+
   entry(entry: TarEntry): void {
     this.#entry = entry;
     this.entries++;
     this.bytes += entry.size;
-    if (this.entries > (this.#options.maximumEntries ?? Infinity))
-      throw badArchive(`it has more than ${this.#options.maximumEntries} members`);
-    if (this.bytes > (this.#options.maximumBytes ?? Infinity))
-      throw badArchive(`it unpacks to more than ${this.#options.maximumBytes} bytes`);
+    if (this.isOverLimit) throw badArchive('it has more members or unpacks to more bytes than is allowed');
     const name = normalName(entry.name);
     const whiteout = parseWhiteout(name);
     if (whiteout) return this.#whiteout(whiteout);
@@ -122,12 +129,15 @@ class Unpacker implements TarVisitor {
     }
   }
 
-  /** Says a failed system call in the terms of the archive. */
-  guard(work: () => void): void {
+  /** What makes the archive unusable, a failed system call said in the archive's terms. Everything else is thrown. */
+  guard(work: () => void): UserError | undefined {
     try {
       work();
+      return undefined;
     } catch (error) {
-      throw this.#explained(error);
+      const explained = this.#explained(error);
+      if (explained instanceof UserError && explained.code === 'BAD_ARCHIVE') return explained;
+      throw explained;
     }
   }
 
