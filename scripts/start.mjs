@@ -11,11 +11,18 @@ const example = join(root, 'examples/hello');
 const devenv = join(root, 'packages/cli/bin/devenv');
 const short = 'packages/cli/bin/devenv';
 
-/** What shows that one is inside: another system, another user, the same files. */
+/** What shows that one is inside: another system and user, the same files, and the program that a step has built. */
 const tour = [
   ['sh', '-c', '. /etc/os-release && echo "$PRETTY_NAME, user $(id -un), host $(hostname), in $(pwd)"'],
   ['ls', '-l'],
-  ['cat', 'devenv.json'],
+  ['hello'],
+];
+
+const next = [
+  ['shell', 'a shell inside'],
+  ['exec -- uname -a', 'one command inside'],
+  ['plan', 'what up would do, and what is cached'],
+  ['down', 'remove the environment; its layers stay for the next up'],
 ];
 
 await reportingErrors(async () => {
@@ -36,14 +43,9 @@ await reportingErrors(async () => {
     const exitCode = run(['exec', '--', ...command]);
     if (exitCode !== 0) throw new SetupError(`The command ended with ${exitCode} inside the environment.`);
   }
-  console.log(`
-Try next:
-  cd examples/hello
-  ../../${short} shell            a shell inside
-  ../../${short} exec -- uname -a  one command inside
-  ../../${short} plan             what up would do, and what is cached
-  ../../${short} down             remove the environment; its layers stay for the next up
-`);
+  console.log('\nTry next:\n  cd examples/hello');
+  const width = Math.max(...next.map(([verb]) => verb.length));
+  for (const [verb, meaning] of next) console.log(`  ../../${short} ${verb.padEnd(width)}  ${meaning}`);
   return 0;
 });
 
