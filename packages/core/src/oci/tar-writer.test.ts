@@ -131,10 +131,11 @@ test('sockets are left out, holes are zeros', async () => {
   server.close();
 });
 
-test.runIf(isRoot)('GNU tar finds no difference between a tree and its archive, and Python reads it, too', async () => {
+test.runIf(isRoot)('GNU tar finds no difference between a tree and its archive', async () => {
   const tree = join(base, 'tree');
   makeTree(tree, false);
-  const script = `cd "$1"; chown 3000000:2097152 b; chmod 6755 b; mkfifo fifo; mknod device c 5 300; mknod disk b 259 1; setfattr -n user.note -v text a/z
+  setAttribute(join(tree, 'a/z'), 'user.note', Buffer.from('text'));
+  const script = `cd "$1"; chown 3000000:2097152 b; chmod 6755 b; mkfifo fifo; mknod device c 5 300; mknod disk b 259 1;
     ln b hard; printf x >"$(printf 'odd-\\377')"; find . -exec touch -h -d @1000 {} + ; touch -d @-5 a/z; touch -d @99999999999 a-b`;
   execFileSync('sh', ['-e', '-c', script, 'sh', tree]);
   await pipeline(canonicalTar(tree), createWriteStream(join(base, 'tar')));
@@ -144,7 +145,5 @@ test.runIf(isRoot)('GNU tar finds no difference between a tree and its archive, 
   mkdirSync(copy);
   execFileSync('tar', ['--xattrs', '--numeric-owner', '-xpf', join(base, 'tar'), '-C', copy]);
   expect(await diffIdOf(copy)).toBe(await diffIdOf(tree));
-  const python = 'import tarfile,sys; print(len(tarfile.open(sys.argv[1]).getmembers()))';
-  expect(execFileSync('python3', ['-c', python, join(base, 'tar')], { encoding: 'utf8' }).trim()).toBe('12');
   expect(readFileSync(join(base, 'tar')).length % 512).toBe(0);
 });
