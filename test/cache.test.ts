@@ -62,12 +62,16 @@ test('plan changes nothing', async () => {
   writeFileSync(join(folder, 'a.txt'), 'x');
   await rig.ok(['plan'], { cwd: folder });
   await rig.ok(['up', '--dry-run'], { cwd: folder });
-  expect((await rig.ok(['plan', '--json'], { cwd: folder })).json).toMatchObject({ steps: [{ state: 'runs' }, { state: 'runs' }, { state: 'runs' }] });
+  expect((await rig.ok(['plan', '--json'], { cwd: folder })).json).toMatchObject({
+    steps: [{ state: 'runs' }, { state: 'runs' }, { state: 'runs' }],
+  });
   writeFileSync(join(folder, 'a.txt'), 'a');
 });
 
 test('--no-cache runs every step', async () => {
-  const { json } = await rig.ok(['build', '--json', '--no-cache'], { cwd: rig.project({ 'devenv.json': { image: 'scratch', steps: [{ copy: 'a', to: '/a' }] }, a: 'a' }) });
+  const { json } = await rig.ok(['build', '--json', '--no-cache'], {
+    cwd: rig.project({ 'devenv.json': { image: 'scratch', steps: [{ copy: 'a', to: '/a' }] }, a: 'a' }),
+  });
   expect(json).toMatchObject({ built: 1, cached: 0 });
 });
 
@@ -83,7 +87,9 @@ test('the same steps give layers with the same bytes at another time and under a
     const list = async (owner: Rig, umask: number): Promise<unknown> => {
       const cwd = owner.project({ 'devenv.json': file, 'a.txt': 'a', 'src/b.txt': 'b' }, `same-${umask}`);
       const before = process.umask(umask);
-      await owner.ok(['build', '--no-cache'], { cwd, env: umask === 0o77 ? { TZ: 'Asia/Tokyo' } : {} }).finally(() => process.umask(before));
+      await owner
+        .ok(['build', '--no-cache'], { cwd, env: umask === 0o77 ? { TZ: 'Asia/Tokyo' } : {} })
+        .finally(() => process.umask(before));
       const { json } = await owner.ok(['plan', '--json'], { cwd });
       return (json as { steps: { key: string }[] }).steps.map(({ key }) => {
         const { layer } = JSON.parse(readFileSync(join(owner.base, 'data/step-keys', `${key}.json`), 'utf8')) as { layer: string };

@@ -9,10 +9,16 @@ beforeAll(async () => {
 });
 afterAll(() => rig[Symbol.asyncDispose]());
 
-const steps = (...list: unknown[]): Record<string, unknown> => ({ 'devenv.json': { image: debian, steps: list }, 'data.txt': 'x', 'src/main.c': 'int main(void){}' });
+const steps = (...list: unknown[]): Record<string, unknown> => ({
+  'devenv.json': { image: debian, steps: list },
+  'data.txt': 'x',
+  'src/main.c': 'int main(void){}',
+});
 
 test('a step that fails shows its output and its log, keeps the layers before it, and leaves nothing half-made', async () => {
-  const cwd = rig.project(steps({ name: 'good', run: 'echo good > /good' }, { name: 'bad', run: 'echo before the end; echo to stderr >&2; touch /half; exit 3' }));
+  const cwd = rig.project(
+    steps({ name: 'good', run: 'echo good > /good' }, { name: 'bad', run: 'echo before the end; echo to stderr >&2; touch /half; exit 3' }),
+  );
   const result = await rig.devenv(['up', '--json'], { cwd });
   expect(result.exitCode).toBe(1);
   expect(result.stderr).toMatch(/before the end/);
@@ -34,16 +40,42 @@ test('a file of the workspace that is not declared is not there, and the message
 });
 
 test('a step sees its inputs in a folder of its own, may write beside them, and unchanged copies do not stay', async () => {
-  const cwd = rig.project(steps({ name: 'list', run: 'find . -type f | sort > /seen; echo made > beside.txt; echo more >> src/main.c', inputs: ['src', 'data.txt'] }, { name: 'after', run: 'find . -type f | sort > /left' }));
+  const cwd = rig.project(
+    steps(
+      { name: 'list', run: 'find . -type f | sort > /seen; echo made > beside.txt; echo more >> src/main.c', inputs: ['src', 'data.txt'] },
+      { name: 'after', run: 'find . -type f | sort > /left' },
+    ),
+  );
   await rig.ok(['up'], { cwd });
-  expect((await rig.ok(['exec', 'cat', '/seen', '/left'], { cwd })).stdout.split('\n')).toEqual(['./data.txt', './src/main.c', './beside.txt', './src/main.c', '']);
+  expect((await rig.ok(['exec', 'cat', '/seen', '/left'], { cwd })).stdout.split('\n')).toEqual([
+    './data.txt',
+    './src/main.c',
+    './beside.txt',
+    './src/main.c',
+    '',
+  ]);
 });
 
 test("only the declared environment is in a step: nothing of the caller's", async () => {
-  const cwd = rig.project({ 'devenv.json': { image: debian, args: { FROM_ARGS: 'a' }, certificates: false, env: { NOT_IN_STEPS: '1' }, steps: [{ run: 'env | sort > /env', env: { OWN: 'o' } }] } });
+  const cwd = rig.project({
+    'devenv.json': {
+      image: debian,
+      args: { FROM_ARGS: 'a' },
+      certificates: false,
+      env: { NOT_IN_STEPS: '1' },
+      steps: [{ run: 'env | sort > /env', env: { OWN: 'o' } }],
+    },
+  });
   await rig.ok(['up'], { cwd, env: { LEAK: 'leak', USER: 'somebody' } });
   const { stdout } = await rig.ok(['exec', 'cat', '/env'], { cwd });
-  expect(stdout.split('\n')).toEqual(['FROM_ARGS=a', 'HOME=/root', 'OWN=o', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'PWD=/workspace', '']);
+  expect(stdout.split('\n')).toEqual([
+    'FROM_ARGS=a',
+    'HOME=/root',
+    'OWN=o',
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    'PWD=/workspace',
+    '',
+  ]);
 });
 
 test('Ctrl-C during a step ends it, leaves no draft, process or mount, and the next build goes on', async () => {
@@ -54,6 +86,6 @@ test('Ctrl-C during a step ends it, leaves no draft, process or mount, and the n
   const result = await building;
   expect(result.exitCode).toBe(130);
   expect(existsSync(join(rig.base, 'data', 'drafts')) ? readdirSync(join(rig.base, 'data', 'drafts')) : []).toEqual([]);
-  expect(traces(rig.base)).toEqual([]);
+  expect(traces(join(rig.base, 'runtime/builds'))).toEqual([]);
   expect((await rig.ok(['plan', '--json'], { cwd })).json).toMatchObject({ steps: [{ state: 'cached' }, { state: 'runs' }] });
 });

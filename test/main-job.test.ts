@@ -35,12 +35,33 @@ test('exec before up says what to do', async () => {
 
 test('up makes the environment; stdout ends with one object that says how to reach it', async () => {
   const result = await rig.ok(['up', '--json'], { cwd: folder, env: { WHO: 'Ada' } });
-  expect(result.json).toMatchObject({ schema: 1, outcome: 'success', remoteUser: 'dev', remoteWorkspaceFolder: '/workspace', built: 2, cached: 0 });
+  expect(result.json).toMatchObject({
+    schema: 1,
+    outcome: 'success',
+    remoteUser: 'dev',
+    remoteWorkspaceFolder: '/workspace',
+    built: 2,
+    cached: 0,
+  });
 });
 
 test('exec runs in it: user, directory, variables, files of the image and of the workspace', async () => {
-  const result = await rig.ok(['exec', '--', 'sh', '-c', 'id -un; pwd; echo $GREETING; cat /etc/motd; sh /opt/tool/tool; ls; hostname'], { cwd: join(folder) });
-  expect(result.stdout.split('\n')).toEqual(['dev', '/workspace', 'Ada', 'welcome', 'tool runs with vanilla', 'devenv.json', 'motd.txt', 'secret.txt', 'tool.sh', 'main-job', '']);
+  const result = await rig.ok(['exec', '--', 'sh', '-c', 'id -un; pwd; echo $GREETING; cat /etc/motd; sh /opt/tool/tool; ls; hostname'], {
+    cwd: join(folder),
+  });
+  expect(result.stdout.split('\n')).toEqual([
+    'dev',
+    '/workspace',
+    'Ada',
+    'welcome',
+    'tool runs with vanilla',
+    'devenv.json',
+    'motd.txt',
+    'secret.txt',
+    'tool.sh',
+    'main-job',
+    '',
+  ]);
 });
 
 test('a file made inside belongs outside to the owner of the workspace, and is seen at once', async () => {

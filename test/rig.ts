@@ -1,13 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { launcher, seedFolder } from './seed.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-export const launcher: string = join(root, 'packages/cli/bin/devenv');
+export { launcher };
 
 export interface Result {
   readonly exitCode: number;
@@ -68,7 +66,8 @@ export async function makeRig(): Promise<Rig> {
     },
     async ok(args, options) {
       const result = await devenv(args, options);
-      if (result.exitCode !== 0) throw new Error(`devenv ${args.join(' ')} ended with ${result.exitCode}\n${result.stdout}\n${result.stderr}`);
+      if (result.exitCode !== 0)
+        throw new Error(`devenv ${args.join(' ')} ended with ${result.exitCode}\n${result.stdout}\n${result.stderr}`);
       return result;
     },
     async [Symbol.asyncDispose]() {
@@ -88,7 +87,11 @@ export function writeFiles(folder: string, files: Readonly<Record<string, unknow
 /** Runs a program to its end with nothing of our environment but what is given. */
 export function runProcess(command: string, args: readonly string[], options: RunOptions = {}): Promise<Omit<Result, 'json'>> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: options.cwd, env: options.env ?? process.env, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+    const child = spawn(command, args, {
+      cwd: options.cwd,
+      env: options.env ?? process.env,
+      stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
     let [stdout, stderr] = ['', ''];
     child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -116,35 +119,7 @@ export function traces(text: string): string[] {
   return found;
 }
 
-let seed: Promise<string> | undefined;
-
 /** Layers are immutable, so that hard links of them are as good as copies. */
 async function copySeed(base: string): Promise<void> {
-  seed ??= makeSeed();
-  const folder = await seed;
-  await promisify(execFile)('cp', ['-al', join(folder, 'data'), base]);
+  await promisify(execFile)('cp', ['-al', join(seedFolder(), 'data'), base]);
 }
-
-/** A data directory whose store has the Debian base and nothing else. */
-async function makeSeed(): Promise<string> {
-  const folder = join(root, '.cache', 'e2e', `seed-${sourcesHash()}`);
-  if (existsSync(folder)) return folder;
-  mkdirSync(dirname(folder), { recursive: true });
-  const making = mkdtempSync(join(root, '.cache', 'e2e', 'making-'));
-  const project = join(making, 'project');
-  writeFiles(project, { 'devenv.json': { image: debian } });
-  const built = await runProcess(launcher, ['build'], { cwd: project, env: { PATH: process.env['PATH']!, HOME: making, DEVENV_BASE_DIR: making } });
-  if (built.exitCode !== 0) throw new Error(`the Debian base cannot be made:\n${built.stdout}\n${built.stderr}`);
-  rmSync(project, { recursive: true });
-  for (const old of readdirSync(dirname(folder)).filter((name) => name.startsWith('seed-'))) rmSync(join(dirname(folder), old), { recursive: true, force: true });
-  if (existsSync(folder)) rmSync(making, { recursive: true });
-  else renameSync(making, folder);
-  return folder;
-}
-
-function sourcesHash(): string {
-  const hash = createHash('sha256');
-  for (const path of globSync('packages/core/src/{oci,store,build}/*.ts', { cwd: root }).toSorted()) hash.update(readFileSync(join(root, path)));
-  return hash.digest('hex').slice(0, 16);
-}
-

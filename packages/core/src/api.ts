@@ -1,95 +1,20 @@
-import type { Report } from './base/events.ts';
+import type {
+  BuildOptions,
+  BuildResult,
+  CommandOptions,
+  Diagnosis,
+  Environment,
+  Exit,
+  Explanation,
+  Options,
+  Status,
+  UpResult,
+} from './contract.ts';
 import type { ConfigDescription } from './config/explain-config.ts';
-import type { Change } from './container/compare.ts';
-import type { Probe } from './engine/engine.ts';
 import type { InitResult, InitWishes } from './init/init.ts';
 import type { Plan } from './plan/plan.ts';
 
-/** What every operation needs to know. */
-export interface Options {
-  /** Where the user stands; devenv.json is looked for here and above. Absolute. */
-  readonly cwd: string;
-  /** `--config FILE`, relative to cwd. */
-  readonly configFile?: string;
-  /** The caller's environment: variables of the file, proxies, XDG directories, DEVENV_BASE_DIR. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly report: Report;
-  /** Aborted on the first Ctrl-C or SIGTERM: the running step ends, mounts go, the store stays whole. */
-  readonly signal: AbortSignal;
-}
-
-export interface BuildOptions extends Options {
-  /** Run every step again, and record the results. */
-  readonly noCache?: boolean;
-  /** Ask again what names mean. */
-  readonly refresh?: boolean;
-}
-
-export interface BuildResult {
-  readonly built: number;
-  readonly cached: number;
-  readonly seconds: number;
-}
-
-export interface UpResult extends BuildResult {
-  readonly environmentId: string;
-  readonly containerId: string;
-  readonly remoteUser: string;
-  readonly remoteWorkspaceFolder: string;
-  /** What `up` did with the container. */
-  readonly action: 'unchanged' | 'started' | 'created' | 'recreated' | 'updated';
-  readonly changes: readonly Change[];
-  /** `localhost:3000` for each published port. */
-  readonly addresses: readonly string[];
-}
-
-export interface Environment {
-  readonly environmentId: string;
-  readonly name: string;
-  /** The workspace on the host. */
-  readonly folder: string;
-  readonly configFile: string;
-  readonly containerId: string;
-  readonly state: 'running' | 'stopped';
-  /** ISO 8601, UTC. */
-  readonly createdAt: string;
-  readonly startedAt: string | undefined;
-}
-
-export interface Status {
-  readonly environmentId: string;
-  readonly state: 'absent' | 'running' | 'stopped';
-  readonly stale: boolean;
-  readonly changes: readonly Change[];
-  readonly environment: Environment | undefined;
-}
-
-export interface CommandOptions extends Options {
-  readonly command: readonly string[];
-  readonly extraEnv?: Readonly<Record<string, string>>;
-  readonly user?: string;
-  readonly workdir?: string;
-  /** undefined: a terminal when stdin and stdout are terminals. */
-  readonly terminal?: boolean;
-}
-
-export interface Exit {
-  readonly exitCode: number;
-  readonly oomKilled: boolean;
-}
-
-export interface Explanation {
-  readonly step: string;
-  readonly state: 'cached' | 'runs' | 'config';
-  /** One line per component that differs from the nearest earlier key, or why it is cached. */
-  readonly reasons: readonly string[];
-}
-
-export interface Diagnosis {
-  readonly engine: string;
-  readonly works: boolean;
-  readonly probes: readonly Probe[];
-}
+export type * from './contract.ts';
 
 // Each operation loads what it needs when it is called: entering a container must not pay for building one.
 

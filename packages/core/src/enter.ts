@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import type { CommandOptions, Exit, Options } from './api.ts';
+import type { CommandOptions, Exit, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { findConfig } from './config/find-config.ts';
 import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
@@ -24,7 +24,9 @@ export async function shell(options: Omit<CommandOptions, 'command'>): Promise<E
   return execute(container, shellCommand, commandOptions(options));
 }
 
-async function enter(options: Options): Promise<{ readonly container: Pick<Container, 'exec'>; readonly record: EnvironmentRecord; readonly logs: string }> {
+async function enter(
+  options: Options,
+): Promise<{ readonly container: Pick<Container, 'exec'>; readonly record: EnvironmentRecord; readonly logs: string }> {
   const configFile = configOrThrow(options);
   const folder = dirname(configFile);
   const environments = new Environments(placesOf(options));
@@ -47,7 +49,9 @@ export function commandOptions(options: Omit<CommandOptions, 'command'>): Omit<E
 export function configOrThrow(options: Options): string {
   const found = findConfig(options);
   if (found === undefined) {
-    throw new UserError('CONFIG_NOT_FOUND', `There is no devenv.json in ${options.cwd} or above.`, { hint: 'Go to a folder of your project, or name the file: --config FILE' });
+    throw new UserError('CONFIG_NOT_FOUND', `There is no devenv.json in ${options.cwd} or above.`, {
+      hint: 'Go to a folder of your project, or name the file: --config FILE',
+    });
   }
   return found;
 }

@@ -188,5 +188,5 @@ function folderOf(path: string): string | undefined {
 }
 
 function engineOf(path: string): string | undefined {
-  return /^packages\/core\/src\/engine\/([^/]+)\//.exec(path)?.[1];
+  return /^packages\/core\/src\/engine\/(?!suite\/)([^/]+)\//.exec(path)?.[1]; // engine/suite holds the laws of all
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Options } from './api.ts';
+import type { Options } from './contract.ts';
 import { directories, type Directories } from './base/directories.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
 import type { Registry } from './registry/registry.ts';

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { BuildOptions, Diagnosis, Environment, Explanation, Options, Status } from './api.ts';
+import type { BuildOptions, Diagnosis, Environment, Explanation, Options, Status } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
 import type { Container } from './engine/engine.ts';
@@ -19,15 +19,22 @@ export async function why(options: BuildOptions & { readonly step?: string }): P
   return Promise.all(steps.map(async (step) => ({ step: step.name, state: step.state, reasons: await explain(found, step, earlier) })));
 }
 
-async function explain(found: Survey, step: PlannedStep, earlier: Awaited<ReturnType<Survey['tools']['engine']['builder']['records']>>): Promise<string[]> {
+async function explain(
+  found: Survey,
+  step: PlannedStep,
+  earlier: Awaited<ReturnType<Survey['tools']['engine']['builder']['records']>>,
+): Promise<string[]> {
   if (step.state === 'config') return ["it changes only the image's variables: nothing to run"];
   if (step.state === 'runs') return reasonsOf(found, step, earlier);
   const record = found.records.get(step.key);
-  return record ? [`nothing that it depends on has changed since ${record.createdAt}`] : ['a later step is cached, and stands on what this one made'];
+  return record
+    ? [`nothing that it depends on has changed since ${record.createdAt}`]
+    : ['a later step is cached, and stands on what this one made'];
 }
 
 function findStep(current: Plan, text: string): PlannedStep {
-  const step = current.steps.find((candidate) => candidate.name === text) ?? current.steps.find((candidate) => String(candidate.number) === text);
+  const step =
+    current.steps.find((candidate) => candidate.name === text) ?? current.steps.find((candidate) => String(candidate.number) === text);
   if (step) return step;
   const names = current.steps.map((candidate) => `${candidate.number ?? '-'} ${candidate.name}`).join('\n  ');
   throw new UserError('UNKNOWN_STEP', `There is no step "${text}".`, { hint: `The steps are:\n  ${names}` });
@@ -37,7 +44,8 @@ export async function status(options: Options): Promise<Status> {
   const found = await survey(options);
   const record = found.environments.read(found.environmentId);
   const container = await findContainer(found.tools, found.environmentId);
-  if (!record || !container) return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined };
+  if (!record || !container)
+    return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined };
   const environment = await describe(record, container);
   const changes = await changesOf(found, record);
   return { environmentId: found.environmentId, state: environment.state, stale: changes.length > 0, changes, environment };
@@ -60,7 +68,9 @@ export async function ps(options: Options): Promise<readonly Environment[]> {
   await tools.engine.reap(options.report);
   const records = new Map(new Environments(tools.directories).list().map((record) => [record.spec.id, record]));
   const containers = await tools.engine.list({ 'devenv.role': 'environment' });
-  const found = await Promise.all(containers.flatMap((container) => (records.has(container.id) ? [describe(records.get(container.id)!, container)] : [])));
+  const found = await Promise.all(
+    containers.flatMap((container) => (records.has(container.id) ? [describe(records.get(container.id)!, container)] : [])),
+  );
   return found.toSorted((a, b) => a.folder.localeCompare(b.folder));
 }
 
@@ -71,12 +81,17 @@ export async function doctor(options: Options): Promise<Diagnosis> {
 }
 
 /** Acts on this workspace's container under its lock. Needs no valid file: what is to be ended may have been made from another. */
-async function withContainer(options: Options, act: (container: Container, environments: Environments, id: EnvironmentRecord['environmentId'], tools: Tools) => Promise<void>): Promise<Status> {
+async function withContainer(
+  options: Options,
+  act: (container: Container, environments: Environments, id: EnvironmentRecord['environmentId'], tools: Tools) => Promise<void>,
+): Promise<Status> {
   const configFile = configOrThrow(options);
   const tools = await openTools(options);
   const environments = new Environments(tools.directories);
   const id = environmentId({ folder: dirname(configFile), configFile, engine: engineName, uid: userId() });
-  using _lock = await environments.lock(id, options.signal, () => options.report({ type: 'notice', level: 'info', message: 'Another devenv is working on this environment; waiting for it.' }));
+  using _lock = await environments.lock(id, options.signal, () =>
+    options.report({ type: 'notice', level: 'info', message: 'Another devenv is working on this environment; waiting for it.' }),
+  );
   await tools.engine.reap(options.report);
   const container = await findContainer(tools, id);
   if (container) await act(container, environments, id, tools);
@@ -89,5 +104,14 @@ async function withContainer(options: Options, act: (container: Container, envir
 async function describe(record: EnvironmentRecord, container: Container): Promise<Environment> {
   const { state, startedAt } = await container.inspect();
   const { environmentId: id, name, folder, configFile, createdAt } = record;
-  return { environmentId: id, name, folder, configFile, containerId: container.id, state: state === 'running' ? 'running' : 'stopped', createdAt, startedAt: startedAt?.toISOString() };
+  return {
+    environmentId: id,
+    name,
+    folder,
+    configFile,
+    containerId: container.id,
+    state: state === 'running' ? 'running' : 'stopped',
+    createdAt,
+    startedAt: startedAt?.toISOString(),
+  };
 }

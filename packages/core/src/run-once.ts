@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { BuildOptions, CommandOptions, Exit } from './api.ts';
+import type { BuildOptions, CommandOptions, Exit } from './contract.ts';
 import { commandOptions } from './enter.ts';
 import { execute } from './session/execute.ts';
 import { specOf, survey } from './survey.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { Options } from './api.ts';
+import type { Options } from './contract.ts';
 import { readJson, writeFileAtomically } from './base/files.ts';
-import type { Transport } from './build/build.ts';
+import type { Transport } from './build/build-tools.ts';
 import { hostTransport } from './transport.ts';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load-config.ts';
@@ -39,7 +39,12 @@ export async function survey(options: Options & { readonly refresh?: boolean }):
   const id = environmentId({ folder: config.folder, configFile: config.path, engine: engineName, uid: userId() });
   const folder = environments.folder(id);
   const known = readJson<ResolvedNames>(join(folder, 'names.json')) ?? {};
-  const resolved = await resolve(config, { registry: tools.registry, known, refresh: options.refresh ?? false, hashCache: join(tools.directories.cache, 'hashes', `${id}.json`) });
+  const resolved = await resolve(config, {
+    registry: tools.registry,
+    known,
+    refresh: options.refresh ?? false,
+    hashCache: join(tools.directories.cache, 'hashes', `${id}.json`),
+  });
   const names = namesOf(resolved);
   if (JSON.stringify(names) !== JSON.stringify(known)) writeFileAtomically(join(folder, 'names.json'), JSON.stringify(names));
   const records = new Map<StepKey, StepRecord>();
@@ -48,7 +53,17 @@ export async function survey(options: Options & { readonly refresh?: boolean }):
     if (record) records.set(key, record);
   }
   const plan = makePlan(resolved, new Map([...records].map(([key, record]) => [key, record.seconds])));
-  return { tools, environments, config, environmentId: id, containerId: containerName(config.name, id), resolved, plan, records, transport: hostTransport(config.certificates, options.env) };
+  return {
+    tools,
+    environments,
+    config,
+    environmentId: id,
+    containerId: containerName(config.name, id),
+    resolved,
+    plan,
+    records,
+    transport: hostTransport(config.certificates, options.env),
+  };
 }
 
 /** The container of an environment, when there is one. */
@@ -99,6 +114,11 @@ function lastSeconds(found: Survey, step: PlannedStep, earlier: readonly StepRec
 }
 
 function containerName(name: string, id: EnvironmentId): string {
-  const slug = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-+|-+$/g, '').slice(0, 30) || 'devenv';
+  const slug =
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .replaceAll(/^-+|-+$/g, '')
+      .slice(0, 30) || 'devenv';
   return `${slug}-${id}`;
 }

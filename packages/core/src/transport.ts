@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import type { Transport } from './build/build.ts';
+import type { Transport } from './build/build-tools.ts';
 
 /** Where the distributions keep their bundle: Debian, Red Hat, openSUSE, Alpine (as in Go's crypto/x509). */
 const bundles = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem', '/etc/ssl/cert.pem'];
@@ -21,10 +21,12 @@ const proxyVariables = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'ALL_PROXY', '
 
 /** The host's CA bundle and proxies, as they reach into containers when the file says `certificates` (the default). */
 export function hostTransport(enabled: boolean, env: Readonly<Record<string, string | undefined>>): Transport {
-  if (!enabled) return { certificates: undefined, env: {} };
+  if (!enabled) return { certificates: undefined, env: {}, proxies: {} };
   const certificates = [env['SSL_CERT_FILE'], ...bundles].find((path) => path !== undefined && isReadable(path));
-  const proxies = proxyVariables.flatMap((name) => [name, name.toLowerCase()]).flatMap((name) => (env[name] ? [[name, env[name]] as const] : []));
-  return { certificates, env: { ...(certificates === undefined ? {} : certificateVariables), ...Object.fromEntries(proxies) } };
+  const proxies = Object.fromEntries(
+    proxyVariables.flatMap((name) => [name, name.toLowerCase()]).flatMap((name) => (env[name] ? [[name, env[name]] as const] : [])),
+  );
+  return { certificates, env: { ...(certificates === undefined ? {} : certificateVariables), ...proxies }, proxies };
 }
 
 function isReadable(path: string): boolean {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import type { BuildOptions, BuildResult, UpResult } from './api.ts';
-import { build, buildPlaces } from './build/build.ts';
+import type { BuildOptions, BuildResult, UpResult } from './contract.ts';
+import { build } from './build/build.ts';
+import { buildPlaces } from './build/build-tools.ts';
 import type { Change } from './container/compare.ts';
 import type { EnvironmentRecord } from './container/environment.ts';
 import { hookIdentity, runHooks, type HookEvent } from './container/run-hooks.ts';
@@ -24,19 +25,19 @@ export async function up(options: BuildOptions): Promise<UpResult> {
   const running = existing !== undefined && (await existing.inspect()).state === 'running';
   const changes = record && existing ? await changesOf(found, record) : [];
   const current: Current =
-    record && running && changes.length === 0 && !options.noCache
-      ? { container: existing, record, outcome: 'unchanged', built: 0, cached: cachedCount(found) }
+    record && running && changes.length === 0 && !options.noCache && !options.refresh
+      ? { container: existing, record, action: 'unchanged', built: 0, cached: cachedCount(found) }
       : await bringUp(found, { existing, record, changes }, options);
 
   await runPendingHooks(found, current, options);
-  const { container, outcome, built, cached } = current;
+  const { container, action, built, cached } = current;
   return {
     environmentId: found.environmentId,
     containerId: container.id,
     remoteUser: current.record.spec.user,
     remoteWorkspaceFolder: current.record.spec.workdir,
     addresses: current.record.spec.ports.map((port) => `localhost:${port.hostPort}`),
-    outcome,
+    action,
     changes,
     built,
     cached,
@@ -44,13 +45,17 @@ export async function up(options: BuildOptions): Promise<UpResult> {
   };
 }
 
-interface Current extends Pick<UpResult, 'outcome' | 'built' | 'cached'> {
+interface Current extends Pick<UpResult, 'action' | 'built' | 'cached'> {
   readonly container: Container;
   readonly record: EnvironmentRecord;
 }
 
 /** Builds what is missing, then replaces or starts the container. */
-async function bringUp(found: Survey, here: { readonly existing: Container | undefined; readonly record: EnvironmentRecord | undefined; readonly changes: readonly Change[] }, options: BuildOptions): Promise<Current> {
+async function bringUp(
+  found: Survey,
+  here: { readonly existing: Container | undefined; readonly record: EnvironmentRecord | undefined; readonly changes: readonly Change[] },
+  options: BuildOptions,
+): Promise<Current> {
   const { engine } = found.tools;
   await engine.reap(options.report);
   const { layer, built, cached } = await buildLayers(found, options);
@@ -67,7 +72,7 @@ async function bringUp(found: Survey, here: { readonly existing: Container | und
     if (!keeps) found.environments.write(record);
     await container.start();
     options.report({ ...task, state: 'done', seconds: elapsed(started) });
-    return { container, record, outcome: keeps ? 'started' : existing ? 'recreated' : 'created', built, cached };
+    return { container, record, action: keeps ? 'started' : existing ? 'recreated' : 'created', built, cached };
   } catch (error) {
     options.report({ ...task, state: 'failed', seconds: elapsed(started) });
     throw error;
@@ -83,7 +88,12 @@ async function runPendingHooks(found: Survey, current: Current, options: BuildOp
   for (const event of ['create', 'start'] as const satisfies readonly HookEvent[]) {
     const identity = hookIdentity(hooks[event], event === 'create' ? record.createdAt : (startedAt?.toISOString() ?? ''));
     if (hooks[event].length === 0 || record.hooksDone[event] === identity) continue;
-    await runHooks(event, hooks[event], { container: current.container, report: options.report, signal: options.signal, logs: join(found.environments.folder(found.environmentId), 'logs') });
+    await runHooks(event, hooks[event], {
+      container: current.container,
+      report: options.report,
+      signal: options.signal,
+      logs: join(found.environments.folder(found.environmentId), 'logs'),
+    });
     record = { ...record, hooksDone: { ...record.hooksDone, [event]: identity } };
     found.environments.write(record);
   }
@@ -98,22 +108,45 @@ export async function buildOnly(options: BuildOptions): Promise<BuildResult> {
   return { built, cached, seconds: elapsed(started) };
 }
 
-export async function buildLayers(found: Survey, options: BuildOptions): Promise<{ readonly layer: LayerId | undefined; readonly built: number; readonly cached: number }> {
+export async function buildLayers(
+  found: Survey,
+  options: BuildOptions,
+): Promise<{ readonly layer: LayerId | undefined; readonly built: number; readonly cached: number }> {
   const { tools, plan } = found;
-  const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache;
+  // A Debian without a snapshot is what the archive holds today: asking again what it means is making it again.
+  const newBase = options.refresh === true && found.config.base.kind === 'debian' && found.config.base.snapshot === undefined;
+  const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache && !newBase;
   if (nothingToDo) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
   return build(
     plan,
-    found.resolved,
-    { engine: tools.engine, registry: tools.registry, report: options.report, signal: options.signal, ...buildPlaces(tools.directories), transport: found.transport, secrets: options.env, debianMirror: undefined },
-    { noCache: options.noCache ?? false },
+    {
+      engine: tools.engine,
+      registry: tools.registry,
+      report: options.report,
+      signal: options.signal,
+      ...buildPlaces(tools.directories),
+      transport: found.transport,
+      secrets: options.env,
+      debianMirror: undefined,
+    },
+    { noCache: options.noCache ?? false, newBase },
   );
 }
 
 function newRecord(found: Survey, spec: EnvironmentRecord['spec']): EnvironmentRecord {
   const { name, folder, path: configFile } = found.config;
   const attach = found.plan.container.hooks.attach;
-  return { schema: 1, environmentId: found.environmentId, name, folder, configFile, spec, hooksDone: {}, attach, createdAt: new Date().toISOString() };
+  return {
+    schema: 1,
+    environmentId: found.environmentId,
+    name,
+    folder,
+    configFile,
+    spec,
+    hooksDone: {},
+    attach,
+    createdAt: new Date().toISOString(),
+  };
 }
 
 function cachedCount(found: Survey): number {

@@ -20,9 +20,9 @@ export function describeChange({ kind, text }: Change): string {
 }
 
 function whatWasDone(result: UpResult): string {
-  if (result.outcome === 'unchanged' && result.built === 0) return 'nothing to do';
+  if (result.action === 'unchanged' && result.built === 0) return 'nothing to do';
   const container = { unchanged: undefined, started: 'started', created: undefined, recreated: 'new container', updated: 'updated' }[
-    result.outcome
+    result.action
   ];
   const steps = result.built + result.cached === 0 ? undefined : stepCount(result);
   return [steps, container].filter((part) => part !== undefined).join(' · ') || 'new container';

@@ -11,7 +11,7 @@ const ready: UpResult = {
   containerId: 'c',
   remoteUser: 'dev',
   remoteWorkspaceFolder: '/workspace',
-  outcome: 'created',
+  action: 'created',
   changes: [],
   addresses: [],
   built: 0,
@@ -22,11 +22,11 @@ const ready: UpResult = {
 test.each<[Partial<UpResult>, string]>([
   [{ built: 2, cached: 1, addresses: ['localhost:3000'] }, 'Ready in 14 s · 2 steps built, 1 cached · localhost:3000 · next: devenv shell'],
   [{ built: 1 }, 'Ready in 14 s · 1 step built · next: devenv shell'],
-  [{ outcome: 'unchanged', cached: 3, seconds: 0.08 }, 'Ready in 0.1 s · nothing to do · next: devenv shell'],
-  [{ outcome: 'started', cached: 3, seconds: 0.4 }, 'Ready in 0.4 s · 3 steps cached · started · next: devenv shell'],
+  [{ action: 'unchanged', cached: 3, seconds: 0.08 }, 'Ready in 0.1 s · nothing to do · next: devenv shell'],
+  [{ action: 'started', cached: 3, seconds: 0.4 }, 'Ready in 0.4 s · 3 steps cached · started · next: devenv shell'],
   [{ cached: 3 }, 'Ready in 14 s · 3 steps cached · next: devenv shell'],
   [
-    { built: 1, outcome: 'recreated', changes: [{ kind: 'rebuild', text: 'deps runs: package-lock.json changed' }] },
+    { built: 1, action: 'recreated', changes: [{ kind: 'rebuild', text: 'deps runs: package-lock.json changed' }] },
     'deps runs: package-lock.json changed\nReady in 14 s · 1 step built · new container · next: devenv shell',
   ],
 ])('up ends with one line: %o', (some, line) => expect(describeUp({ ...ready, ...some })).toBe(line));

@@ -1,18 +1,19 @@
 import type { Build } from '../engine/engine.ts';
 import { parseReference } from '../oci/reference.ts';
-import type { Plan } from '../plan/plan.ts';
-import type { Resolved } from '../resolve/resolved.ts';
+import type { Plan, ResolvedBase } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
-import type { BuildTools } from './build.ts';
+import type { BuildChoices, BuildTools } from './build-tools.ts';
 import { debianBase } from './debian-base.ts';
 
 /** The base's topmost layer, pulled or made. Made once, whoever asks at the same time. */
-export async function buildBase(plan: Plan, resolved: Resolved, session: Build, tools: BuildTools, options: { readonly noCache: boolean }): Promise<LayerId | undefined> {
-  const base = resolved.base;
+export async function buildBase(plan: Plan, session: Build, tools: BuildTools, options: BuildChoices): Promise<LayerId | undefined> {
+  const base = plan.base.definition;
   if (base.kind === 'scratch') return undefined;
   const task = { type: 'task', id: plan.base.key, kind: 'base', title: plan.base.title } as const;
-  await using _claim = await session.claim(plan.base.key, () => tools.report({ ...task, state: 'waiting', detail: 'another devenv is fetching it' }));
-  const known = options.noCache ? undefined : await tools.engine.builder.lookup(plan.base.key);
+  await using _claim = await session.claim(plan.base.key, () =>
+    tools.report({ ...task, state: 'waiting', detail: 'another devenv is fetching it' }),
+  );
+  const known = options.newBase ? undefined : await tools.engine.builder.lookup(plan.base.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });
     return known.layer;
@@ -20,10 +21,18 @@ export async function buildBase(plan: Plan, resolved: Resolved, session: Build, 
   tools.report({ ...task, state: 'started' });
   const started = performance.now();
   try {
-    const layer = base.kind === 'debian' ? await debianBase(base, session, tools, task.id) : await pull(base, resolved, session, tools, task.id);
+    const layer =
+      base.kind === 'debian' ? await debianBase(base, session, tools, task.id) : await pull(base, plan, session, tools, task.id);
     const seconds = (performance.now() - started) / 1000;
     if (layer !== undefined) {
-      await session.record({ key: plan.base.key, parts: plan.base.parts, layer, step: { project: resolved.config.name, name: plan.base.title }, seconds, createdAt: new Date().toISOString() });
+      await session.record({
+        key: plan.base.key,
+        parts: plan.base.parts,
+        layer,
+        step: { project: plan.container.name, name: plan.base.title },
+        seconds,
+        createdAt: new Date().toISOString(),
+      });
     }
     tools.report({ ...task, state: 'done', seconds });
     return layer;
@@ -33,8 +42,14 @@ export async function buildBase(plan: Plan, resolved: Resolved, session: Build, 
   }
 }
 
-async function pull(base: Extract<Resolved['base'], { kind: 'image' }>, resolved: Resolved, session: Build, tools: BuildTools, task: string): Promise<LayerId | undefined> {
+async function pull(
+  base: Extract<ResolvedBase, { kind: 'image' }>,
+  plan: Plan,
+  session: Build,
+  tools: BuildTools,
+  task: string,
+): Promise<LayerId | undefined> {
   const registry = await tools.registry();
-  const image = await registry.get({ ...parseReference(base.reference), digest: base.name.manifest }, resolved.platform);
+  const image = await registry.get({ ...parseReference(base.reference), digest: base.name.manifest }, plan.platform);
   return session.load(image, task);
 }

@@ -3,10 +3,9 @@ import { dirname, join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import type { Build, StepProcess, Workbench } from '../engine/engine.ts';
 import type { InputEntry } from '../oci/step-key.ts';
-import type { PlannedStep } from '../plan/plan.ts';
-import type { ResolvedFile } from '../resolve/resolved.ts';
+import type { PlannedStep, ResolvedFile } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
-import type { BuildTools } from './build.ts';
+import type { BuildTools } from './build-tools.ts';
 import { undeclaredInputs } from './undeclared-inputs.ts';
 import { aptScript, userScript } from './scripts.ts';
 
@@ -23,22 +22,23 @@ export interface StepContext {
  * Runs one step on `parent` and commits what it changed.
  * @throws UserError STEP_FAILED with the path of the step's log; nothing of the step remains then.
  */
-export async function buildStep(step: PlannedStep, parent: LayerId | undefined, files: readonly ResolvedFile[], context: StepContext): Promise<LayerId> {
+export async function buildStep(step: PlannedStep, parent: LayerId | undefined, context: StepContext): Promise<LayerId> {
   await using workbench = await context.session.workbench(parent);
   const { definition } = step;
   switch (definition.kind) {
     case 'copy':
-      for (const file of files) await put(workbench, file, context.folder, { mode: definition.mode, owner: definition.owner, temporary: false });
+      for (const file of step.files)
+        await put(workbench, file, context.folder, { mode: definition.mode, owner: definition.owner, temporary: false });
       break;
     case 'apt':
-      await runProcess(step, ['/bin/sh', '-c', aptScript, 'apt', ...definition.packages], workbench, files, context);
+      await runProcess(step, ['/bin/sh', '-c', aptScript, 'apt', ...definition.packages], workbench, context);
       break;
     case 'user':
-      await runProcess(step, ['/bin/sh', '-c', userScript, 'user', definition.user], workbench, files, context);
+      await runProcess(step, ['/bin/sh', '-c', userScript, 'user', definition.user], workbench, context);
       break;
     case 'run':
-      await putInputs(step, files, workbench, context.folder);
-      await runProcess(step, definition.command, workbench, files, context);
+      await putInputs(step, workbench, context.folder);
+      await runProcess(step, definition.command, workbench, context);
       break;
     case 'env':
       throw new Error('an env step makes no layer');
@@ -49,17 +49,23 @@ export async function buildStep(step: PlannedStep, parent: LayerId | undefined, 
 }
 
 /** The working directory and all that is made in it for the step belong to its user, so that writing beside inputs works. */
-async function putInputs(step: PlannedStep, files: readonly ResolvedFile[], workbench: Workbench, folder: string): Promise<void> {
+async function putInputs(step: PlannedStep, workbench: Workbench, folder: string): Promise<void> {
   const { workdir, user } = step.process!;
   const directories = new Set([workdir]);
-  for (const file of files) {
+  for (const file of step.files) {
     for (let parent = dirname(file.target); parent.startsWith(`${workdir}/`); parent = dirname(parent)) directories.add(parent);
   }
-  for (const path of [...directories].toSorted()) await workbench.put({ path, content: { type: 'directory' }, mode: 0o755, owner: user, temporary: true });
-  for (const file of files) await put(workbench, file, folder, { mode: undefined, owner: user, temporary: true });
+  for (const path of [...directories].toSorted())
+    await workbench.put({ path, content: { type: 'directory' }, mode: 0o755, owner: user, temporary: true });
+  for (const file of step.files) await put(workbench, file, folder, { mode: undefined, owner: user, temporary: true });
 }
 
-async function put(workbench: Workbench, file: ResolvedFile, folder: string, how: { readonly mode: number | undefined; readonly owner: string | undefined; readonly temporary: boolean }): Promise<void> {
+async function put(
+  workbench: Workbench,
+  file: ResolvedFile,
+  folder: string,
+  how: { readonly mode: number | undefined; readonly owner: string | undefined; readonly temporary: boolean },
+): Promise<void> {
   await workbench.put({
     path: file.target,
     content: contentOf(file.entry, join(folder, file.path)),
@@ -73,12 +79,18 @@ function contentOf(entry: InputEntry, source: string): Parameters<Workbench['put
   return entry.type === 'symlink' ? { type: 'symlink', target: entry.target } : { type: 'file', source, sha256: entry.sha256 };
 }
 
-async function runProcess(step: PlannedStep, args: readonly string[], workbench: Workbench, files: readonly ResolvedFile[], context: StepContext): Promise<void> {
+async function runProcess(step: PlannedStep, args: readonly string[], workbench: Workbench, context: StepContext): Promise<void> {
   const { tools } = context;
   const log = new StepLog(join(tools.logs, `${step.key}.log`));
   const { definition } = step;
   const own: Partial<Pick<StepProcess, 'network' | 'caches' | 'secrets'>> =
-    definition.kind === 'run' ? { network: definition.network, caches: cachesOf(definition.cache, tools.caches), secrets: secretsOf(definition.secrets, tools, step) } : { network: definition.kind === 'apt' };
+    definition.kind === 'run'
+      ? {
+          network: definition.network,
+          caches: cachesOf(definition.cache, tools.caches),
+          secrets: secretsOf(definition.secrets, tools, step),
+        }
+      : { network: definition.kind === 'apt' };
   const result = await workbench.run({
     args,
     env: { ...tools.transport.env, ...step.process!.env },
@@ -98,11 +110,19 @@ async function runProcess(step: PlannedStep, args: readonly string[], workbench:
     return;
   }
   log.close();
-  throw stepFailure(step, result, log, files, context.folder);
+  throw stepFailure(step, result, log, context.folder);
 }
 
-function stepFailure(step: PlannedStep, result: { readonly exitCode: number; readonly oomKilled: boolean }, log: StepLog, files: readonly ResolvedFile[], folder: string): UserError {
-  const undeclared = step.definition.kind === 'run' ? undeclaredInputs(log.tail, folder, step.process!.workdir, new Set(files.map((file) => file.path))) : [];
+function stepFailure(
+  step: PlannedStep,
+  result: { readonly exitCode: number; readonly oomKilled: boolean },
+  log: StepLog,
+  folder: string,
+): UserError {
+  const undeclared =
+    step.definition.kind === 'run'
+      ? undeclaredInputs(log.tail, folder, step.process!.workdir, new Set(step.files.map((file) => file.path)))
+      : [];
   const names = undeclared.map((path) => JSON.stringify(path)).join(', ');
   const hint =
     undeclared.length > 0
@@ -120,7 +140,9 @@ function secretsOf(names: readonly string[], tools: BuildTools, step: PlannedSte
   return names.map((name) => {
     const value = tools.secrets[name];
     if (value === undefined) {
-      throw new UserError('BAD_VALUE', `The step "${step.name}" needs the secret ${name}, which is not set.`, { hint: `Set it in the environment of devenv: read -rs ${name} && export ${name}` });
+      throw new UserError('BAD_VALUE', `The step "${step.name}" needs the secret ${name}, which is not set.`, {
+        hint: `Set it in the environment of devenv: read -rs ${name} && export ${name}`,
+      });
     }
     return { name, value };
   });

@@ -1,9 +1,9 @@
 import { UserError } from '../base/errors.ts';
 import { run } from '../base/processes.ts';
 import type { Build } from '../engine/engine.ts';
-import type { ResolvedBase } from '../resolve/resolved.ts';
+import type { ResolvedBase } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
-import type { BuildTools } from './build.ts';
+import type { BuildTools } from './build-tools.ts';
 
 /** Seconds that mmdebstrap gives every file it makes itself; the layer format's epoch. */
 const epoch = '1767225600';
@@ -15,10 +15,15 @@ const snapshotArchive = 'https://snapshot.debian.org/archive';
  * A minimal Debian from the distribution's own signed archive, made by mmdebstrap: needs no registry. A mirror is how the
  * bytes travel: the image always names the address that mmdebstrap writes when none is named.
  */
-export function debianBase(base: Extract<ResolvedBase, { kind: 'debian' }>, session: Build, tools: BuildTools, task: string): Promise<LayerId> {
+export function debianBase(
+  base: Extract<ResolvedBase, { kind: 'debian' }>,
+  session: Build,
+  tools: BuildTools,
+  task: string,
+): Promise<LayerId> {
   return session.fill(async (directory) => {
     const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, directory, tools.debianMirror), {
-      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.env },
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.proxies },
       onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
       signal: tools.signal,
     }).catch((error: unknown) => {
@@ -28,7 +33,11 @@ export function debianBase(base: Extract<ResolvedBase, { kind: 'debian' }>, sess
   });
 }
 
-function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, directory: string, configuredMirror: string | undefined): string[] {
+function mmdebstrapArguments(
+  base: Extract<ResolvedBase, { kind: 'debian' }>,
+  directory: string,
+  configuredMirror: string | undefined,
+): string[] {
   const include = base.packages.length > 0 ? [`--include=${base.packages.join(',')}`] : [];
   const settings = ['--variant=minbase', '--format=directory', ...include];
   if (base.snapshot !== undefined) {
@@ -45,7 +54,11 @@ function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, di
   }
   const mirror = base.mirror ?? configuredMirror;
   if (mirror === undefined) return [...settings, base.suite, directory];
-  const sources = [`deb http://deb.debian.org/debian ${base.suite} main`, `deb http://deb.debian.org/debian ${base.suite}-updates main`, `deb http://security.debian.org/debian-security ${base.suite}-security main`];
+  const sources = [
+    `deb http://deb.debian.org/debian ${base.suite} main`,
+    `deb http://deb.debian.org/debian ${base.suite}-updates main`,
+    `deb http://security.debian.org/debian-security ${base.suite}-security main`,
+  ];
   const write = `--customize-hook=printf '%s\\n' ${sources.map((line) => `'${line}'`).join(' ')} > "$1/etc/apt/sources.list"`;
   return [...settings, write, base.suite, directory, mirror];
 }
@@ -60,5 +73,7 @@ function failure(base: { readonly suite: string }, exitCode: number, stderr: str
 
 function translate(error: unknown): unknown {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error;
-  return new UserError('TOOL_MISSING', 'A debian base is made by mmdebstrap, which is not installed.', { hint: 'apt-get install mmdebstrap' });
+  return new UserError('TOOL_MISSING', 'A debian base is made by mmdebstrap, which is not installed.', {
+    hint: 'apt-get install mmdebstrap',
+  });
 }

@@ -18,7 +18,7 @@ test.each([
   ["npm error enoent ENOENT: no such file or directory, open '/workspace/package.json'", ['package.json']],
   ["make: *** No rule to make target 'src/util.c', needed by 'app'.  Stop.", ['src/util.c']],
   ["ERROR: Could not open requirements file: [Errno 2] No such file or directory: 'requirements.txt'", ['requirements.txt']],
-  ["/bin/sh: 1: nothing-of-ours: not found", []],
+  ['/bin/sh: 1: nothing-of-ours: not found', []],
   ['wrote package.json', []],
   ['cat: ../../etc/passwd: No such file or directory', []],
 ])('%s', (output, expected) => {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join, posix } from 'node:path';
 
 /** What programs say about a file they miss: sh, gcc, node, python, make, npm. */
-const complaint = /no such file|not found|cannot (?:find|open|stat|access)|can't (?:open|find)|could not (?:read|open|find)|ENOENT|no rule to make target|does not exist/i;
+const complaint =
+  /no such file|not found|cannot (?:find|open|stat|access)|can't (?:open|find)|could not (?:read|open|find)|ENOENT|no rule to make target|does not exist/i;
 
 /**
  * The workspace files that a failed step's output complains about although they exist: it did not declare them. Relative to

@@ -18,7 +18,21 @@ export function compareSpecs(before: ContainerSpec, after: ContainerSpec): Chang
   return changes;
 }
 
-const fields = ['layer', 'hostname', 'command', 'env', 'user', 'workdir', 'mounts', 'network', 'ports', 'limits', 'security', 'certificates', 'labels'] as const;
+const fields = [
+  'layer',
+  'hostname',
+  'command',
+  'env',
+  'user',
+  'workdir',
+  'mounts',
+  'network',
+  'ports',
+  'limits',
+  'security',
+  'certificates',
+  'labels',
+] as const;
 
 function describe(field: (typeof fields)[number], before: unknown, after: unknown): string {
   if (field === 'certificates') return 'certificates changed';
@@ -29,7 +43,9 @@ function describe(field: (typeof fields)[number], before: unknown, after: unknow
     return `${field}: ${[...added.map((text) => `${text} added`), ...removed.map((text) => `${text} removed`)].join(', ') || 'order changed'}`;
   }
   if (isRecord(before) && isRecord(after)) {
-    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted().filter((name) => !same(before[name], after[name]));
+    const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+      .toSorted()
+      .filter((name) => !same(before[name], after[name]));
     return `${field}: ${names.map((name) => `${name} ${before[name] === undefined ? 'added' : after[name] === undefined ? 'removed' : 'changed'}`).join(', ')}`;
   }
   return `${field}: ${String(before)} → ${String(after)}`;

@@ -46,7 +46,8 @@ function toMount(mount: PlannedContainer['mounts'][number], environmentId: strin
     case 'volume':
       return [{ type: 'volume', name: `${environmentId}-${mount.source}`, target: mount.target, readonly: mount.readonly }];
     case 'bind':
-      if (existsSync(mount.source)) return [{ type: 'bind', source: mount.source, target: mount.target, readonly: mount.readonly, ownedBy: user }];
+      if (existsSync(mount.source))
+        return [{ type: 'bind', source: mount.source, target: mount.target, readonly: mount.readonly, ownedBy: user }];
       if (mount.optional) return [];
       throw new UserError('MOUNT_SOURCE_MISSING', `The folder or file ${mount.source}, to be mounted at ${mount.target}, does not exist.`, {
         hint: 'Create it, correct "source", or add "optional": true to the mount.',
@@ -58,6 +59,9 @@ function toMount(mount: PlannedContainer['mounts'][number], environmentId: strin
 
 /** A host name as RFC 1123 allows it. */
 function hostname(name: string): string {
-  const label = name.toLowerCase().replaceAll(/[^a-z0-9-]+/g, '-').replaceAll(/^-+|-+$/g, '');
+  const label = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
   return label.slice(0, 63) || 'devenv';
 }

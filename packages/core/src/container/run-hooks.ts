@@ -62,7 +62,10 @@ async function runHook(event: HookEvent, hook: HookCommand, context: HookContext
     const { exitCode } = await child.exit.finally(() => signal.removeEventListener('abort', kill));
     if (signal.aborted) throw new UserError('CANCELLED', `The ${title} was stopped.`);
     if (exitCode !== 0) {
-      throw new UserError('HOOK_FAILED', `The ${title} ended with exit code ${exitCode}.`, { hint: 'The environment runs; mend the hook and run devenv up again: the hook runs again then.', log });
+      throw new UserError('HOOK_FAILED', `The ${title} ended with exit code ${exitCode}.`, {
+        hint: 'The environment runs; mend the hook and run devenv up again: the hook runs again then.',
+        log,
+      });
     }
     report({ ...task, state: 'done', seconds: (performance.now() - started) / 1000 });
   } catch (error) {

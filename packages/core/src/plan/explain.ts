@@ -12,7 +12,13 @@ export interface EarlierKey {
  * Why a key is not one that is here: one line for each component that differs from the nearest earlier key of the step.
  * `nameOf` names the step that a key belongs to.
  */
-export function explainKey(key: StepKey, parts: KeyParts, step: { readonly project: string; readonly name: string }, earlier: readonly EarlierKey[], parentName: string | undefined): string[] {
+export function explainKey(
+  key: StepKey,
+  parts: KeyParts,
+  step: { readonly project: string; readonly name: string },
+  earlier: readonly EarlierKey[],
+  parentName: string | undefined,
+): string[] {
   const nearest = nearestKey(key, parts, step, earlier);
   if (!nearest) return ['it has never run here'];
   return differences(nearest.parts, parts, parentName);
@@ -22,14 +28,20 @@ export function explainKey(key: StepKey, parts: KeyParts, step: { readonly proje
  * The fewest differing components; among equals the first of `earlier`, which is the newest. A step is known by its name; one
  * that was renamed (an unnamed step's name is its text) by the key it stood on.
  */
-function nearestKey(key: StepKey, parts: KeyParts, step: { readonly project: string; readonly name: string }, earlier: readonly EarlierKey[]): EarlierKey | undefined {
+function nearestKey(
+  key: StepKey,
+  parts: KeyParts,
+  step: { readonly project: string; readonly name: string },
+  earlier: readonly EarlierKey[],
+): EarlierKey | undefined {
   let nearest: EarlierKey | undefined;
   let fewest = Infinity;
   for (const candidate of earlier) {
     if (candidate.key === key || candidate.parts.definition['kind'] !== parts.definition['kind']) continue;
     const sameName = candidate.step.name === step.name;
     if (!sameName && candidate.parts.parent !== parts.parent) continue;
-    const distance = differences(candidate.parts, parts, undefined).length + (sameName ? 0 : 1) + (candidate.step.project === step.project ? 0 : 2);
+    const distance =
+      differences(candidate.parts, parts, undefined).length + (sameName ? 0 : 1) + (candidate.step.project === step.project ? 0 : 2);
     if (distance < fewest) [nearest, fewest] = [candidate, distance];
   }
   return nearest;
@@ -38,8 +50,13 @@ function nearestKey(key: StepKey, parts: KeyParts, step: { readonly project: str
 /** One line for each component that differs. */
 export function differences(before: KeyParts, after: KeyParts, parentName: string | undefined): string[] {
   const lines: string[] = [];
-  if (before.parent !== after.parent) lines.push(parentName === undefined ? 'what it stands on changed' : `it stands on "${parentName}", which changed`);
-  lines.push(...compareRecords('', before.definition, after.definition, (value) => shorten(typeof value === 'string' ? value : canonicalJson(value))));
+  if (before.parent !== after.parent)
+    lines.push(parentName === undefined ? 'what it stands on changed' : `it stands on "${parentName}", which changed`);
+  lines.push(
+    ...compareRecords('', before.definition, after.definition, (value) =>
+      shorten(typeof value === 'string' ? value : canonicalJson(value)),
+    ),
+  );
   lines.push(...compareRecords('input ', before.inputs, after.inputs, showInput));
   lines.push(...compareRecords('argument ', before.args, after.args, shorten));
   if (before.platform !== after.platform) lines.push(`platform changed: ${before.platform} → ${after.platform}`);
@@ -47,13 +64,19 @@ export function differences(before: KeyParts, after: KeyParts, parentName: strin
   return lines;
 }
 
-function compareRecords<T>(prefix: string, before: Readonly<Record<string, T>>, after: Readonly<Record<string, T>>, show: (value: T) => string): string[] {
+function compareRecords<T>(
+  prefix: string,
+  before: Readonly<Record<string, T>>,
+  after: Readonly<Record<string, T>>,
+  show: (value: T) => string,
+): string[] {
   const lines: string[] = [];
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)].toSorted())) {
     const [old, current] = [before[name], after[name]];
     if (old === undefined) lines.push(`${prefix}${name} added: ${show(current!)}`);
     else if (current === undefined) lines.push(`${prefix}${name} removed`);
-    else if (canonicalJson(old as Json) !== canonicalJson(current as Json)) lines.push(`${prefix}${name} changed: ${show(old)} → ${show(current)}`);
+    else if (canonicalJson(old as Json) !== canonicalJson(current as Json))
+      lines.push(`${prefix}${name} changed: ${show(old)} → ${show(current)}`);
   }
   return lines;
 }

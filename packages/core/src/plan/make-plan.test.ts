@@ -5,8 +5,25 @@ import { differences } from './explain.ts';
 import { keysOf, makePlan } from './make-plan.ts';
 
 const place = { file: '/w/devenv.json', line: 1, column: 1 };
-const install: RunStep = { kind: 'run', name: 'deps', place, command: ['/bin/sh', '-c', 'npm ci'], inputs: ['package.json'], outputs: [], env: {}, user: undefined, workdir: undefined, cache: [], secrets: [], network: true };
-const file: ResolvedFile = { path: 'package.json', target: '/workspace/package.json', entry: { type: 'file', sha256: 'a'.repeat(64), executable: false } };
+const install: RunStep = {
+  kind: 'run',
+  name: 'deps',
+  place,
+  command: ['/bin/sh', '-c', 'npm ci'],
+  inputs: ['package.json'],
+  outputs: [],
+  env: {},
+  user: undefined,
+  workdir: undefined,
+  cache: [],
+  secrets: [],
+  network: true,
+};
+const file: ResolvedFile = {
+  path: 'package.json',
+  target: '/workspace/package.json',
+  entry: { type: 'file', sha256: 'a'.repeat(64), executable: false },
+};
 
 interface Change {
   readonly steps?: readonly Step[];
@@ -50,17 +67,35 @@ function resolved(change: Change = {}): Resolved {
   };
 }
 
-const partsOf = (change: Change = {}) => makePlan(resolved(change), new Map()).steps.findLast((step) => step.definition.kind === 'run')!.parts;
-const run = (change: Partial<RunStep>): Change => ({ steps: [{ kind: 'apt', name: 'tools', place, packages: ['git'] }, { ...install, ...change }] });
+const partsOf = (change: Change = {}) =>
+  makePlan(resolved(change), new Map()).steps.findLast((step) => step.definition.kind === 'run')!.parts;
+const run = (change: Partial<RunStep>): Change => ({
+  steps: [
+    { kind: 'apt', name: 'tools', place, packages: ['git'] },
+    { ...install, ...change },
+  ],
+});
 const sha = (digit: string): ResolvedFile => ({ ...file, entry: { type: 'file', sha256: digit.repeat(64), executable: false } });
 
 test.each<[string, Change, string[]]>([
-  ['the command', run({ command: ['/bin/sh', '-c', 'npm install'] }), ['command changed: ["/bin/sh","-c","npm ci"] → ["/bin/sh","-c","npm install"]']],
+  [
+    'the command',
+    run({ command: ['/bin/sh', '-c', 'npm install'] }),
+    ['command changed: ["/bin/sh","-c","npm ci"] → ["/bin/sh","-c","npm install"]'],
+  ],
   ['an input', { files: [sha('b')] }, ['input package.json changed: aaaaaaaa… → bbbbbbbb…']],
-  ['the executable bit of an input', { files: [{ ...file, entry: { type: 'file', sha256: 'a'.repeat(64), executable: true } }] }, ['input package.json changed: aaaaaaaa… → aaaaaaaa… (executable)']],
+  [
+    'the executable bit of an input',
+    { files: [{ ...file, entry: { type: 'file', sha256: 'a'.repeat(64), executable: true } }] },
+    ['input package.json changed: aaaaaaaa… → aaaaaaaa… (executable)'],
+  ],
   ['one more input', { files: [file, { ...file, path: 'x' }] }, ['input x added: aaaaaaaa…']],
   ['one input less', { files: [] }, ['input package.json removed']],
-  ['a link where a file was', { files: [{ ...file, entry: { type: 'symlink', target: 'other' } }] }, ['input package.json changed: aaaaaaaa… → link to other']],
+  [
+    'a link where a file was',
+    { files: [{ ...file, entry: { type: 'symlink', target: 'other' } }] },
+    ['input package.json changed: aaaaaaaa… → link to other'],
+  ],
   ['an argument', { config: { args: { MODE: 'ci' } } }, ['argument MODE added: ci']],
   ['a variable of the step', run({ env: { CI: '1' } }), ['env changed: {} → {"CI":"1"}']],
   ['the user', run({ user: '1000' }), ['user changed: root → 1000']],
@@ -69,9 +104,17 @@ test.each<[string, Change, string[]]>([
   ['the caches', run({ cache: ['/root/.npm'] }), ['cache changed: [] → ["/root/.npm"]']],
   ['the names of secrets', run({ secrets: ['TOKEN'] }), ['secrets changed: [] → ["TOKEN"]']],
   ['the network', run({ network: false }), ['network changed: true → false']],
-  ['the platform', { resolved: { platform: { os: 'linux', architecture: 'arm64' } } }, ['what it stands on changed', 'platform changed: linux/amd64 → linux/arm64']],
+  [
+    'the platform',
+    { resolved: { platform: { os: 'linux', architecture: 'arm64' } } },
+    ['what it stands on changed', 'platform changed: linux/amd64 → linux/arm64'],
+  ],
   ['the step below', { steps: [{ kind: 'apt', name: 'tools', place, packages: ['curl', 'git'] }, install] }, ['what it stands on changed']],
-  ['the base', { resolved: { base: { kind: 'debian', suite: 'trixie', packages: [], mirror: undefined, snapshot: undefined } } }, ['what it stands on changed']],
+  [
+    'the base',
+    { resolved: { base: { kind: 'debian', suite: 'trixie', packages: [], mirror: undefined, snapshot: undefined } } },
+    ['what it stands on changed'],
+  ],
 ])('changing %s changes the key, and is what the comparison names', (_what, change, expected) => {
   expect(differences(partsOf(), partsOf(change), undefined)).toEqual(expected);
 });
@@ -82,18 +125,42 @@ test.each<[string, Change]>([
   ['the folder and the name of the project', { config: { folder: '/elsewhere', path: '/elsewhere/devenv.json', name: 'else' } }],
   ['the spelling of the inputs', run({ inputs: ['./package.json'] })],
   ['variables of the environment', { config: { env: { X: '1' } } }],
-  ['a mirror', { resolved: { base: { kind: 'debian', suite: 'bookworm', packages: [], mirror: 'http://mirror.example/debian', snapshot: undefined } } }],
+  [
+    'a mirror',
+    {
+      resolved: { base: { kind: 'debian', suite: 'bookworm', packages: [], mirror: 'http://mirror.example/debian', snapshot: undefined } },
+    },
+  ],
   ['certificates', { config: { certificates: false } }],
-  ['ports, limits and hooks', { config: { ports: [{ hostAddress: '127.0.0.1', hostPort: 1, containerPort: 1, protocol: 'tcp' }], limits: { pids: 9 } } }],
+  [
+    'ports, limits and hooks',
+    { config: { ports: [{ hostAddress: '127.0.0.1', hostPort: 1, containerPort: 1, protocol: 'tcp' }], limits: { pids: 9 } } },
+  ],
 ])('%s is in no key', (_what, change) => {
   expect(keysOf(resolved(change))).toEqual(keysOf(resolved()));
 });
 
 test('an image is known by the digest of its config, not by its tag or its manifest', () => {
   const image = (reference: string, manifest: string, id: string): Resolved =>
-    resolved({ resolved: { base: { kind: 'image', reference, name: { manifest: manifest as never, image: id as never, config: { env: {}, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] } } } } });
-  expect(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:c'))).toEqual(keysOf(image('mirror/node:latest', 'sha256:2', 'sha256:c')));
-  expect(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:c'))).not.toEqual(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:d')));
+    resolved({
+      resolved: {
+        base: {
+          kind: 'image',
+          reference,
+          name: {
+            manifest: manifest as never,
+            image: id as never,
+            config: { env: {}, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] },
+          },
+        },
+      },
+    });
+  expect(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:c'))).toEqual(
+    keysOf(image('mirror/node:latest', 'sha256:2', 'sha256:c')),
+  );
+  expect(keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:c'))).not.toEqual(
+    keysOf(image('docker.io/library/node:24', 'sha256:1', 'sha256:d')),
+  );
 });
 
 test('a changed step and those after it run; those before it are cached', () => {
@@ -102,7 +169,11 @@ test('a changed step and those after it run; those before it are cached', () => 
   const known = new Map(keysOf(before).map((key) => [key, 7]));
   expect(makePlan(before, known).steps.map((step) => step.state)).toEqual(['cached', 'cached']);
   expect(makePlan(after, known).steps.map((step) => step.state)).toEqual(['cached', 'runs']);
-  expect(makePlan(resolved({ steps: [{ kind: 'apt', name: 'tools', place, packages: ['vim'] }, install] }), known).steps.map((step) => step.state)).toEqual(['runs', 'runs']);
+  expect(
+    makePlan(resolved({ steps: [{ kind: 'apt', name: 'tools', place, packages: ['vim'] }, install] }), known).steps.map(
+      (step) => step.state,
+    ),
+  ).toEqual(['runs', 'runs']);
 });
 
 test('a variable set by a step reaches the steps after it, and those before it stay cached', () => {

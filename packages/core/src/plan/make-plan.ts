@@ -22,17 +22,21 @@ export function makePlan(resolved: Resolved, known: KnownKeys): Plan {
   const isKnown = (key: StepKey): boolean => known.has(key);
   // A layer that is here stands on layers that are here: what comes before the last known step needs no work.
   const lastKnown = keyed.steps.findLastIndex((step) => step.definition.kind !== 'env' && isKnown(step.key));
-  const steps = keyed.steps.map(
-    (step, index): PlannedStep => ({
-      ...step,
-      state: step.definition.kind === 'env' ? 'config' : index <= lastKnown ? 'cached' : 'runs',
-      seconds: known.get(step.key),
-    }),
-  );
+  const steps = keyed.steps.map((step, index): PlannedStep => ({
+    ...step,
+    state: step.definition.kind === 'env' ? 'config' : index <= lastKnown ? 'cached' : 'runs',
+    seconds: known.get(step.key),
+  }));
   return {
     schema: 1,
-    platform: formatPlatform(resolved.platform),
-    base: { definition: config.base, title: titleOf(resolved.base), ...base, state: lastKnown >= 0 || isKnown(base.key) || resolved.base.kind === 'scratch' ? 'cached' : 'runs', seconds: known.get(base.key) },
+    platform: resolved.platform,
+    base: {
+      definition: resolved.base,
+      title: titleOf(resolved.base),
+      ...base,
+      state: lastKnown >= 0 || isKnown(base.key) || resolved.base.kind === 'scratch' ? 'cached' : 'runs',
+      seconds: known.get(base.key),
+    },
     steps,
     image: finalImage(config, keyed.image),
     container: plannedContainer(config, keyed),
@@ -53,18 +57,29 @@ function keyedSteps(resolved: Resolved, baseKey: StepKey): { readonly steps: rea
   const steps: KeyedStep[] = [];
   let image = imageOf(resolved.base);
   let key = baseKey;
-  const add = (step: Omit<KeyedStep, 'key' | 'parts'>, definition: KeyParts['definition'], files: readonly ResolvedFile[], args: KeyParts['args'] = {}): void => {
-    const inputs = Object.fromEntries(files.map((file) => [step.definition.kind === 'copy' ? `${file.path} → ${file.target}` : file.path, file.entry]));
+  const add = (
+    step: Omit<KeyedStep, 'key' | 'parts' | 'files'>,
+    definition: KeyParts['definition'],
+    files: readonly ResolvedFile[],
+    args: KeyParts['args'] = {},
+  ): void => {
+    const inputs = Object.fromEntries(
+      files.map((file) => [step.definition.kind === 'copy' ? `${file.path} → ${file.target}` : file.path, file.entry]),
+    );
     const parts: KeyParts = { parent: key, definition, inputs, args, platform, format: layerFormat };
     key = stepKey(parts);
-    steps.push({ ...step, key, parts });
+    steps.push({ ...step, key, parts, files });
   };
   const makesUser = needsUser(config);
   const addUser = (): void => {
     if (!makesUser || steps.some((step) => step.definition.kind === 'user')) return;
     const user = makesUser;
     const definition: UserStep = { kind: 'user', name: `user ${user}`, user };
-    add({ number: undefined, name: definition.name, definition, process: { env: {}, user: 'root', workdir: '/' } }, { kind: 'user', user }, []);
+    add(
+      { number: undefined, name: definition.name, definition, process: { env: {}, user: 'root', workdir: '/' } },
+      { kind: 'user', user },
+      [],
+    );
   };
 
   for (const [index, step] of config.steps.entries()) {
@@ -78,7 +93,11 @@ function keyedSteps(resolved: Resolved, baseKey: StepKey): { readonly steps: rea
         break;
       }
       case 'apt':
-        add({ number, name: step.name, definition: step, process: { env: image.env, user: 'root', workdir: '/' } }, { kind: 'apt', packages: step.packages }, []);
+        add(
+          { number, name: step.name, definition: step, process: { env: image.env, user: 'root', workdir: '/' } },
+          { kind: 'apt', packages: step.packages },
+          [],
+        );
         break;
       case 'copy':
         if (step.owner !== undefined && step.owner.split(':')[0] === makesUser) addUser();
@@ -100,7 +119,14 @@ function keyedSteps(resolved: Resolved, baseKey: StepKey): { readonly steps: rea
 }
 
 function baseParts(resolved: Resolved): { readonly key: StepKey; readonly parts: KeyParts } {
-  const parts: KeyParts = { parent: null, definition: baseDefinition(resolved.base), inputs: {}, args: {}, platform: formatPlatform(resolved.platform), format: layerFormat };
+  const parts: KeyParts = {
+    parent: null,
+    definition: baseDefinition(resolved.base),
+    inputs: {},
+    args: {},
+    platform: formatPlatform(resolved.platform),
+    format: layerFormat,
+  };
   return { key: stepKey(parts), parts };
 }
 
@@ -119,7 +145,16 @@ function baseDefinition(base: ResolvedBase): { readonly [name: string]: Json } {
 }
 
 function imageOf(base: ResolvedBase): ImageConfig {
-  const empty: ImageConfig = { env: { PATH: defaultPath }, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] };
+  const empty: ImageConfig = {
+    env: { PATH: defaultPath },
+    user: '',
+    workdir: '',
+    entrypoint: [],
+    command: [],
+    labels: {},
+    exposedPorts: [],
+    volumes: [],
+  };
   if (base.kind === 'scratch') return empty;
   if (base.kind === 'debian') return { ...empty, command: ['/bin/bash'] };
   return { ...base.name.config, env: { PATH: defaultPath, ...base.name.config.env } };
@@ -164,9 +199,27 @@ function copyDefinition(step: CopyStep): { readonly [name: string]: Json } {
 
 function plannedContainer(config: Config, keyed: { readonly steps: readonly KeyedStep[]; readonly image: ImageConfig }): PlannedContainer {
   const { name, folder, workspace, mounts, ports, limits, security, certificates, hooks, labels } = config;
-  const own = Object.fromEntries(Object.entries(config.env).map(([variable, value]) => [variable, fillContainerEnv(value, keyed.image.env)]));
-  const outputs = keyed.steps.flatMap(({ definition, process }) => (definition.kind === 'run' ? definition.outputs.map((output) => posix.join(process!.workdir, output)) : []));
-  return { name, folder, workspace, mounts, ports, limits, security, certificates, hooks, labels, env: { ...keyed.image.env, ...own }, user: userOf(config, keyed.image), outputs };
+  const own = Object.fromEntries(
+    Object.entries(config.env).map(([variable, value]) => [variable, fillContainerEnv(value, keyed.image.env)]),
+  );
+  const outputs = keyed.steps.flatMap(({ definition, process }) =>
+    definition.kind === 'run' ? definition.outputs.map((output) => posix.join(process!.workdir, output)) : [],
+  );
+  return {
+    name,
+    folder,
+    workspace,
+    mounts,
+    ports,
+    limits,
+    security,
+    certificates,
+    hooks,
+    labels,
+    env: { ...keyed.image.env, ...own },
+    user: userOf(config, keyed.image),
+    outputs,
+  };
 }
 
 function finalImage(config: Config, image: ImageConfig): ImageConfig {
@@ -179,4 +232,3 @@ function finalImage(config: Config, image: ImageConfig): ImageConfig {
     command: config.command ?? image.command,
   };
 }
-

@@ -1,11 +1,16 @@
-import type { Base, Config, Step } from '../config/config.ts';
+import type { Config, Step } from '../config/config.ts';
 import type { ImageConfig } from '../oci/image.ts';
+import type { Platform } from '../oci/platform.ts';
 import type { KeyParts, StepKey } from '../oci/step-key.ts';
+import type { ResolvedBase, ResolvedFile } from '../resolve/resolved.ts';
+
+/** What a plan is made of by the stage before. */
+export type { ResolvedBase, ResolvedFile };
 
 /** Everything that will happen, as data: what `devenv plan --json` prints and `build` carries out. */
 export interface Plan {
   readonly schema: 1;
-  readonly platform: string;
+  readonly platform: Platform;
   readonly base: PlannedBase;
   readonly steps: readonly PlannedStep[];
   /** The image's execution parameters after the last step. */
@@ -14,7 +19,10 @@ export interface Plan {
 }
 
 /** What the environment's container is to be, apart from its layers. */
-export interface PlannedContainer extends Pick<Config, 'name' | 'folder' | 'workspace' | 'mounts' | 'ports' | 'limits' | 'security' | 'certificates' | 'hooks' | 'labels'> {
+export interface PlannedContainer extends Pick<
+  Config,
+  'name' | 'folder' | 'workspace' | 'mounts' | 'ports' | 'limits' | 'security' | 'certificates' | 'hooks' | 'labels'
+> {
   /** The image's variables with those of the file over them, all filled in. */
   readonly env: Readonly<Record<string, string>>;
   /** Name or id; root when neither the file nor the image names one. */
@@ -24,7 +32,7 @@ export interface PlannedContainer extends Pick<Config, 'name' | 'folder' | 'work
 }
 
 export interface PlannedBase {
-  readonly definition: Base;
+  readonly definition: ResolvedBase;
   /** For people: `debian bookworm`, `docker.io/library/node:24`. */
   readonly title: string;
   readonly key: StepKey;
@@ -44,6 +52,8 @@ export interface PlannedStep {
   readonly state: 'cached' | 'runs' | 'config';
   /** How long it took when it ran last (this key, else the nearest earlier one); undefined: never seen. */
   readonly seconds: number | undefined;
+  /** The workspace files that the step reads, and where it finds them. */
+  readonly files: readonly ResolvedFile[];
   /** Environment, user and directory of the process, for steps that run one. */
   readonly process: StepEnvironment | undefined;
 }

@@ -57,7 +57,8 @@ function contentSha256(path: string): string {
   const buffer = Buffer.allocUnsafe(256 * 1024);
   const descriptor = openSync(path, 'r');
   try {
-    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer)) hash.update(buffer.subarray(0, length));
+    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer))
+      hash.update(buffer.subarray(0, length));
   } finally {
     closeSync(descriptor);
   }

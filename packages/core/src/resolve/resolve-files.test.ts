@@ -18,8 +18,29 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const place = { file: 'devenv.json', line: 3, column: 5 };
-const runStep = (...inputs: string[]): RunStep => ({ kind: 'run', name: 'x', place, command: [], inputs, outputs: [], env: {}, user: undefined, workdir: undefined, cache: [], secrets: [], network: true });
-const copyStep = (from: string[], to: string): CopyStep => ({ kind: 'copy', name: 'x', place, from, to, mode: undefined, owner: undefined });
+const runStep = (...inputs: string[]): RunStep => ({
+  kind: 'run',
+  name: 'x',
+  place,
+  command: [],
+  inputs,
+  outputs: [],
+  env: {},
+  user: undefined,
+  workdir: undefined,
+  cache: [],
+  secrets: [],
+  network: true,
+});
+const copyStep = (from: string[], to: string): CopyStep => ({
+  kind: 'copy',
+  name: 'x',
+  place,
+  from,
+  to,
+  mode: undefined,
+  owner: undefined,
+});
 
 function resolved(step: RunStep | CopyStep): { paths: [string, string][]; problems: Problem[] } {
   const problems: Problem[] = [];
@@ -47,14 +68,21 @@ test('inputs keep their place below the working directory', () => {
 test('copies go where cp would put them', () => {
   expect(resolved(copyStep(['package.json'], '/etc/app.json')).paths).toEqual([['package.json', '/etc/app.json']]);
   expect(resolved(copyStep(['package.json'], '/etc/')).paths).toEqual([['package.json', '/etc/package.json']]);
-  expect(resolved(copyStep(['src'], '/opt/app')).paths.map(([, target]) => target)).toEqual(['/opt/app/a.ts', '/opt/app/b.ts', '/opt/app/deep/c.ts', '/opt/app/deep/notes.md']);
+  expect(resolved(copyStep(['src'], '/opt/app')).paths.map(([, target]) => target)).toEqual([
+    '/opt/app/a.ts',
+    '/opt/app/b.ts',
+    '/opt/app/deep/c.ts',
+    '/opt/app/deep/notes.md',
+  ]);
   expect(resolved(copyStep(['src/*.ts'], '/opt')).paths.map(([, target]) => target)).toEqual(['/opt/a.ts', '/opt/b.ts']);
 });
 
 test('content, executable bit and link target count; times and other mode bits do not', () => {
   const entries = (): unknown => {
     const problems: Problem[] = [];
-    return resolveFiles(runStep('src'), { folder, workspace: '/w' } as Config, new HashCache(join(folder, '../none')), problems).map((file) => file.entry);
+    return resolveFiles(runStep('src'), { folder, workspace: '/w' } as Config, new HashCache(join(folder, '../none')), problems).map(
+      (file) => file.entry,
+    );
   };
   const before = entries();
   utimesSync(join(folder, 'src/a.ts'), 1, 1);

@@ -77,7 +77,13 @@ function readEntry(path: string, hashes: HashCache): InputEntry | undefined {
 }
 
 /** Inputs keep their place below the working directory; copies go where the step says, as `cp` would put them. */
-function targetOf(step: RunStep | CopyStep, config: Config, path: string, match: { readonly root: string; readonly single: boolean }, count: number): string {
+function targetOf(
+  step: RunStep | CopyStep,
+  config: Config,
+  path: string,
+  match: { readonly root: string; readonly single: boolean },
+  count: number,
+): string {
   if (step.kind === 'run') return posix.join(step.workdir ?? config.workspace, path);
   if (match.single && count === 1 && !step.to.endsWith('/')) return step.to;
   return posix.join(step.to, relative(match.root, path));
@@ -103,7 +109,12 @@ function lstatOrUndefined(path: string): BigIntStats | undefined {
 
 function missing(step: Step, pattern: string): Problem {
   const what = step.kind === 'copy' ? 'file to copy' : 'input';
-  return problem(step, 'INPUT_NOT_FOUND', `The ${what} "${pattern}" of the step "${step.name}" does not exist in the workspace.`, 'Paths are relative to the folder of devenv.json.');
+  return problem(
+    step,
+    'INPUT_NOT_FOUND',
+    `The ${what} "${pattern}" of the step "${step.name}" does not exist in the workspace.`,
+    'Paths are relative to the folder of devenv.json.',
+  );
 }
 
 function problem(step: Step, code: Problem['code'], message: string, hint?: string): Problem {

@@ -27,7 +27,9 @@ export async function resolve(config: Config, options: ResolveOptions): Promise<
   const files = config.steps.map((step) => resolveFiles(step, config, hashes, problems));
   hashes.save();
   if (problems.length > 0) {
-    throw new UserError('CONFIG_INVALID', `${config.path} has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}.`, { problems });
+    throw new UserError('CONFIG_INVALID', `${config.path} has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}.`, {
+      problems,
+    });
   }
   return { config, platform, base: await resolveBase(config, platform, options), files };
 }
@@ -41,7 +43,10 @@ export function namesOf(resolved: Resolved): ResolvedNames {
 function platformOf(config: Config): Platform {
   if (config.platform === undefined) return hostPlatform();
   const platform = parsePlatform(config.platform);
-  if (!platform) throw new UserError('NOT_SUPPORTED', `The platform ${config.platform} is none that devenv can run.`, { hint: 'Use linux/amd64, linux/arm64 or another linux/… platform.' });
+  if (!platform)
+    throw new UserError('NOT_SUPPORTED', `The platform ${config.platform} is none that devenv can run.`, {
+      hint: 'Use linux/amd64, linux/arm64 or another linux/… platform.',
+    });
   return platform;
 }
 
@@ -55,7 +60,8 @@ async function resolveBase(config: Config, platform: Platform, options: ResolveO
   if (known) return { kind: 'image', reference: text, name: known };
   const registry = await options.registry();
   const manifest = await registry.resolve(reference, platform);
-  if (!manifest) throw new UserError('IMAGE_NOT_FOUND', `There is no image ${text}.`, { hint: 'Check the name and the tag in devenv.json.' });
+  if (!manifest)
+    throw new UserError('IMAGE_NOT_FOUND', `There is no image ${text}.`, { hint: 'Check the name and the tag in devenv.json.' });
   const image = await registry.get({ ...reference, digest: manifest }, platform);
   const name: ResolvedName = { manifest, image: image.id, config: image.config };
   return { kind: 'image', reference: text, name };

@@ -15,7 +15,13 @@ export interface Resolved {
 
 export type ResolvedBase =
   | { readonly kind: 'image'; readonly reference: string; readonly name: ResolvedName }
-  | { readonly kind: 'debian'; readonly suite: string; readonly packages: readonly string[]; readonly mirror: string | undefined; readonly snapshot: string | undefined }
+  | {
+      readonly kind: 'debian';
+      readonly suite: string;
+      readonly packages: readonly string[];
+      readonly mirror: string | undefined;
+      readonly snapshot: string | undefined;
+    }
   | { readonly kind: 'scratch' };
 
 /** What a registry said that a name means for one platform. Kept with the environment, so that nobody is asked twice. */

@@ -4,7 +4,11 @@ import type { Container, ExecOptions } from '../engine/engine.ts';
 const forwarded: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
 
 /** Runs a command in a container on our own descriptors, with our signals, and waits for it. */
-export async function execute(container: Pick<Container, 'exec'>, command: readonly string[], options: Omit<ExecOptions, 'stdio'>): Promise<{ readonly exitCode: number; readonly oomKilled: boolean }> {
+export async function execute(
+  container: Pick<Container, 'exec'>,
+  command: readonly string[],
+  options: Omit<ExecOptions, 'stdio'>,
+): Promise<{ readonly exitCode: number; readonly oomKilled: boolean }> {
   const child = await container.exec(command, { ...options, stdio: 'inherit' });
   const handlers = forwarded.map((signal) => {
     const handler = (): void => child.kill(signal);

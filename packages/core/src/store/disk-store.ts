@@ -1,5 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, existsSync, fstatSync, lstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
@@ -33,11 +45,12 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
   const at = (...names: string[]): string => join(data, ...names);
   checkFormat(data);
 
-  const infoOf = (id: LayerId): LayerInfo | undefined => (existsSync(at('layers', id)) ? readJson<LayerInfo>(at('layer-info', `${id}.json`)) : undefined);
+  const infoOf = (id: LayerId): LayerInfo | undefined =>
+    existsSync(at('layers', id)) ? readJson<LayerInfo>(at('layer-info', `${id}.json`)) : undefined;
 
   const stackOf = (id: LayerId | undefined): string[] => {
     const stack: string[] = [];
-    for (let next = id; next !== undefined; ) {
+    for (let next = id; next !== undefined;) {
       const info = infoOf(next);
       if (!info) throw new Error(`layer ${next} is not in the store`);
       stack.push(at('layers', next));

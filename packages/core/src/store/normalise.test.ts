@@ -1,4 +1,16 @@
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -97,9 +109,20 @@ test('copies and mount points that the step left alone are removed, changed ones
 
 test("noise of Debian's tools is removed from the new layer, and is not turned into a deletion", () => {
   write(lower('var/log/dpkg.log'));
-  for (const path of ['var/log/dpkg.log', 'var/log/apt/term.log', 'var/cache/ldconfig/aux-cache', 'var/lib/dpkg/status-old', 'var/lib/dpkg/status']) write(upper(path));
+  for (const path of [
+    'var/log/dpkg.log',
+    'var/log/apt/term.log',
+    'var/cache/ldconfig/aux-cache',
+    'var/lib/dpkg/status-old',
+    'var/lib/dpkg/status',
+  ])
+    write(upper(path));
   apply();
-  expect(listFiles(upper()).filter((file) => file.type === 'file').map((file) => file.path)).toEqual(['var/lib/dpkg/status']);
+  expect(
+    listFiles(upper())
+      .filter((file) => file.type === 'file')
+      .map((file) => file.path),
+  ).toEqual(['var/lib/dpkg/status']);
   expect(existsSync(lower('var/log/dpkg.log'))).toBe(true);
 });
 

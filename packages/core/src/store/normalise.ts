@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { closeSync, lstatSync, lutimesSync, openSync, readdirSync, readlinkSync, readSync, rmdirSync, unlinkSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  lutimesSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmdirSync,
+  unlinkSync,
+  type Stats,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../base/files.ts';
 import { getAttribute, listAttributes, removeAttribute } from '../base/system-calls.ts';
@@ -38,7 +49,10 @@ export function normalise(upper: string, lower: readonly string[], epoch: number
   normaliseDirectory(upper, '', lower, epoch);
 }
 
-function removeUnchangedCopy(path: string, original: { readonly sha256: string; readonly mode: number } | { readonly target: string }): void {
+function removeUnchangedCopy(
+  path: string,
+  original: { readonly sha256: string; readonly mode: number } | { readonly target: string },
+): void {
   const stats = lstatOrUndefined(path);
   if (!stats) return;
   const unchanged =
@@ -68,7 +82,9 @@ function normaliseDirectory(directory: string, relative: string, lower: readonly
         rmdirSync(path);
         continue;
       }
-    } else if (isWhiteout(stats) ? findInLower(lower, inside) === undefined : stats.isFile() && noise.some((pattern) => pattern.test(inside))) {
+    } else if (
+      isWhiteout(stats) ? findInLower(lower, inside) === undefined : stats.isFile() && noise.some((pattern) => pattern.test(inside))
+    ) {
       unlinkSync(path);
       continue;
     }
@@ -138,7 +154,8 @@ export function fileSha256(path: string): string {
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   const descriptor = openSync(path, 'r');
   try {
-    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer)) hash.update(buffer.subarray(0, length));
+    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer))
+      hash.update(buffer.subarray(0, length));
   } finally {
     closeSync(descriptor);
   }
