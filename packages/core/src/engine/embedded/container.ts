@@ -13,6 +13,7 @@ import { identify, isAlive, signalProcess, type LivingProcess } from './living-p
 import { closeNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
+import { endStrays } from './strays.ts';
 import { launch, lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
 
 /** A container of the embedded engine is its directory: whoever opens it sees the same. */
@@ -136,6 +137,7 @@ export async function tidyContainer(directory: string, context: StartContext): P
   const files = containerFiles(directory);
   const id = basename(directory);
   enterEngineNamespace();
+  if (existsSync(files.bundle) && !readProcesses(directory)) await endStrays(directory);
   const root = runtimeRoot(context.directories);
   const record = readRecord(directory);
   if (record && existsSync(join(root, id))) await deleteFromRuntime({ program: record.runtime, root }, id);

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
@@ -6,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,11 +15,15 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { directories } from '../../base/directories.ts';
 import { diskStore } from '../../store/disk-store.ts';
 import { engineSuite } from '../engine.suite.ts';
-import type { EngineUnderTest } from '../suite/rig.ts';
+import { ask, textOf, type EngineUnderTest } from '../suite/rig.ts';
 import { embeddedEngine } from './embedded-engine.ts';
+
+/** A Node that runs TypeScript, as the command line has it. */
+const node = join(import.meta.dirname, '../../../../../node_modules/.bin/node');
 
 /** Another OCI runtime than the one that is found, to hold it to the same laws. */
 const runtime = process.env['DEVENV_TEST_RUNTIME'] ? { runtime: process.env['DEVENV_TEST_RUNTIME'] } : {};
@@ -63,4 +69,138 @@ function busybox(): string {
   return kept;
 }
 
-engineSuite('the embedded engine', make);
+engineSuite('the embedded engine', make, (rig) => {
+  const places = (): ReturnType<typeof directories> => directories({ DEVENV_BASE_DIR: join(rig.scratch, 'base') }, 0);
+  /** Everything of this machine that carries the name of the test's own directory, or a control group or container of it. */
+  const traces = (id: string): string[] => [
+    ...readFileSync('/proc/1/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(rig.scratch)),
+    ...execFileSync('find', ['/sys/fs/cgroup', '-maxdepth', '2', '-name', `devenv-*-${id}`], { encoding: 'utf8' })
+      .split('\n')
+      .filter(Boolean),
+    ...readdirSync('/proc').filter(
+      (name) => /^\d+$/.test(name) && commandOf(name).some((part) => part.includes(`/containers/${id}`) || part === id),
+    ),
+    ...['data/containers', 'runtime/crun'].map((folder) => join(rig.scratch, 'base', folder, id)).filter((path) => existsSync(path)),
+  ];
+
+  /** Runs a program of its own on the engine, and kills it when it has said `ready`. */
+  const killWhenReady = async (program: string): Promise<void> => {
+    const imports = [
+      `import { embeddedEngine } from ${JSON.stringify(join(import.meta.dirname, 'embedded-engine.ts'))};`,
+      `import { diskStore } from ${JSON.stringify(join(import.meta.dirname, '../../store/disk-store.ts'))};`,
+      `const directories = ${JSON.stringify(places())}; const store = diskStore(directories); const layer = ${JSON.stringify(rig.layer)};`,
+      'const engine = embeddedEngine({ directories, store, cache: store, env: {} });',
+      `const spec = ${JSON.stringify({ ...rig.specOf(), id: 'crash' })};`,
+    ].join('\n'); // prettier-ignore
+    const child = spawn(node, ['--input-type=module', '-e', `${imports}\n${program}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  };
+
+  describe('this machine', () => {
+    test('sees no mount of a container, and nothing at all of one that was removed', async () => {
+      const { id } = await (async () => {
+        const source = join(rig.scratch, 'traced');
+        mkdirSync(source);
+        await using container = await rig.running({
+          network: 'private',
+          limits: { memory: 64 * 1024 * 1024 },
+          mounts: [
+            { type: 'bind', source, target: '/ws', readonly: false, ownedBy: 'dev' },
+            { type: 'output', source: '/out/modules', target: '/ws/modules' },
+            { type: 'tmpfs', target: '/tmp' },
+          ],
+        });
+        await ask(container, 'true');
+        expect(traces(container.id).filter((trace) => trace.includes(' '))).toEqual([]);
+        expect(traces(container.id).length).toBeGreaterThan(3);
+        return container;
+      })();
+      expect(traces(id)).toEqual([]);
+      expect(readdirSync(join(rig.scratch, 'traced'))).toEqual(['modules']);
+    });
+
+    test('keeps a running container when the command that started it is gone', async () => {
+      await killWhenReady(`const c = await engine.create(spec); await c.start(); console.log('ready'); setTimeout(() => {}, 60000);`);
+      await rig.engine.reap(() => {});
+      const [container] = (await rig.engine.list({})).filter(({ id }) => id === 'crash');
+      expect((await ask(container!, 'echo here')).stdout).toBe('here\n');
+      await container!.remove();
+      expect(traces('crash')).toEqual([]);
+    });
+
+    test('is rid of a half made container after the next reap', async () => {
+      await killWhenReady(`
+        engine.create({ ...spec, network: 'private', command: ['sleep', '1000'] }).then((c) => { const started = c.start(); setTimeout(() => console.log('ready'), 15); return started; });
+        setTimeout(() => {}, 60000);`);
+      const notices: string[] = [];
+      await rig.engine.reap((event) => event.type === 'notice' && notices.push(event.message));
+      const left = (await rig.engine.list({})).filter(({ id }) => id === 'crash');
+      // It depends on the moment whether it had been made whole.
+      for (const container of left) await container.remove();
+      expect(traces('crash')).toEqual([]);
+    });
+
+    test('is rid of a build step whose command was killed after the next reap', async () => {
+      await killWhenReady(`
+        const build = await engine.builder.begin({ report: () => {}, signal: new AbortController().signal, certificates: undefined });
+        const bench = await build.workbench(layer);
+        await bench.run({ args: ['sh', '-c', 'echo begun; sleep 1234'], env: { PATH: '/bin' }, user: 'root', workdir: '/', network: true, caches: [], secrets: [],
+          signal: new AbortController().signal, onOutput: () => console.log('ready') });`);
+      const isThere = (): boolean => readdirSync('/proc').some((name) => commandOf(name).join(' ') === 'sleep 1234');
+      expect(isThere()).toBe(true);
+      await rig.engine.reap(() => {});
+      expect([isThere(), readdirSync(join(places().runtime, 'builds')), readdirSync(join(places().data, 'drafts'))]).toEqual([
+        false,
+        [],
+        [],
+      ]);
+      expect(readdirSync(join(places().runtime, 'crun')).filter((id) => id.startsWith('step-'))).toEqual([]);
+    });
+
+    test('ends the network of a container whose init died by itself', async () => {
+      await using container = await rig.running({ network: 'private', command: ['true'] });
+      const pastas = (): string[] => readdirSync('/proc').filter((name) => commandOf(name)[0]?.includes('pasta') && commandOf(name).join(' ').includes(container.id)); // prettier-ignore
+      while ((await container.inspect()).state === 'running') await new Promise((resolve) => setTimeout(resolve, 20));
+      await rig.engine.reap(() => {});
+      expect(pastas()).toEqual([]);
+    });
+
+    test('gives a command a terminal of its own when it has one', async () => {
+      const program = `
+        import { execInRunningContainer } from ${JSON.stringify(join(import.meta.dirname, 'exec.ts'))};
+        const command = ['sh', '-c', 'tty; stty size; echo $TERM; exit 4'];
+        const { exitCode } = await execInRunningContainer(${JSON.stringify(join(places().data, 'containers', rig.box.id))}, command, { terminal: true, stdio: 'inherit' }).exit;
+        process.exit(exitCode);`;
+      writeFileSync(join(rig.scratch, 'terminal.mjs'), program);
+      const child = spawn('script', ['-qec', `stty rows 40 cols 100; ${node} ${join(rig.scratch, 'terminal.mjs')}`, '/dev/null'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const [said, [code]] = await Promise.all([textOf(child.stdout), once(child, 'close')]);
+      expect([said.replaceAll('\r', ''), code]).toEqual(['/dev/pts/0\n40 100\nxterm\n', 4]);
+    });
+
+    test('reads the lists of users of a hostile image inside it only', async () => {
+      await using build = await rig.begin();
+      const hostile = await rig.step(
+        build,
+        rig.layer,
+        'rm /etc/passwd /etc/group; ln -s /../../../../../../etc/passwd /etc/passwd; ln -s /etc /etc/group; rm -rf /work; ln -s /../../../../tmp /work',
+      );
+      await expect(rig.engine.create(rig.specOf({ layer: hostile.layer, user: 'daemon' }))).rejects.toMatchObject({ code: 'BAD_VALUE' });
+      await using container = await rig.running({ layer: hostile.layer, user: '0' });
+      expect((await ask(container, 'pwd -P')).stdout).toBe('/tmp\n');
+    });
+  });
+});
+
+function commandOf(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+  } catch {
+    return [];
+  }
+}

@@ -11,6 +11,7 @@ import { isAlive } from './living-process.ts';
 import { hasNetwork } from './network.ts';
 import { deleteFromRuntime, runtimeRoot } from './oci-runtime.ts';
 import type { OciRuntime } from './runtime-call.ts';
+import { endStrays } from './strays.ts';
 import type { StartContext } from './start-container.ts';
 
 export interface ReapContext extends StartContext {
@@ -58,6 +59,7 @@ async function reapBuild(directory: string, context: ReapContext): Promise<void>
   const owner = readJson<BuildOwner>(join(directory, 'owner.json'))?.owner;
   if (owner ? isAlive(owner) : isYoung(directory)) return;
   const runtime = await context.runtime();
+  await endStrays(directory);
   for (const id of list(directory).filter((name) => name.startsWith('step-'))) {
     await deleteFromRuntime(runtime, id);
     await removeCgroup(cgroupPath(context.directories, id));

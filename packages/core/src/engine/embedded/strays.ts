@@ -1,0 +1,27 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readText } from '../../base/files.ts';
+import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
+
+const ours = /^(conmon|crun|runc|pasta|passt)/;
+
+/**
+ * Ends the tools that work on a directory (one of their arguments lies in it) and that no record names, because the command
+ * that started them was killed in between. Idempotent: afterwards there is none.
+ */
+export async function endStrays(directory: string): Promise<void> {
+  const strays = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? strayOf(Number(name), directory) : []));
+  for (const stray of strays) signalProcess(stray, 'SIGKILL');
+  for (const stray of strays) while (isAlive(stray)) await delay(2);
+}
+
+function strayOf(pid: number, directory: string): LivingProcess[] {
+  try {
+    if (!ours.test(basename(readlinkSync(`/proc/${pid}/exe`)))) return [];
+    const args = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
+    return args.some((argument) => argument === directory || argument.startsWith(`${directory}/`)) ? [identify(pid)] : [];
+  } catch {
+    return []; // it ended meanwhile, or is a thread of the kernel
+  }
+}
