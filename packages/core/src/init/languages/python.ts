@@ -77,7 +77,7 @@ function installerOf(repository: Repository): Installer {
 
 function installSteps(repository: Repository, installer: Installer, place: Place): readonly ProposedStep[] {
   const comment = '.venv appears inside the workspace; the folder on this machine stays clean.';
-  const common = { name: 'deps', outputs: ['.venv'] } as const;
+  const outputs = ['.venv'];
   switch (installer) {
     case 'uv':
       return [
@@ -85,9 +85,10 @@ function installSteps(repository: Repository, installer: Installer, place: Place
         {
           comment,
           step: {
-            ...common,
+            name: 'deps',
             run: 'uv sync --frozen --no-install-project',
             inputs: present(repository, 'pyproject.toml', 'uv.lock', '.python-version'),
+            outputs,
             env: { UV_LINK_MODE: 'copy' },
             cache: [`${place.home}/.cache/uv`],
           },
@@ -99,9 +100,10 @@ function installSteps(repository: Repository, installer: Installer, place: Place
         {
           comment,
           step: {
-            ...common,
+            name: 'deps',
             run: 'poetry install --no-root --no-interaction',
             inputs: present(repository, 'pyproject.toml', 'poetry.lock', 'poetry.toml'),
+            outputs,
             env: { POETRY_VIRTUALENVS_IN_PROJECT: 'true' },
             cache: [`${place.home}/.cache/pypoetry`],
           },
@@ -111,9 +113,10 @@ function installSteps(repository: Repository, installer: Installer, place: Place
       const lists = requirementLists(repository);
       const install = lists.length === 0 ? '' : ` && .venv/bin/pip install ${lists.map((file) => `-r ${file}`).join(' ')}`;
       const step = {
-        ...common,
+        name: 'deps',
         run: `python3 -m venv .venv${install}`,
         ...(lists.length === 0 ? {} : { inputs: withNamedLists(repository, lists) }),
+        outputs,
         cache: [`${place.home}/.cache/pip`],
       };
       return [{ comment, step }];
