@@ -47,7 +47,8 @@ export async function status(options: Options): Promise<Status> {
   if (!record || !container)
     return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined };
   const environment = await describe(record, container);
-  const changes = await changesOf(found, record);
+  const { startedAt } = await container.inspect();
+  const changes = await changesOf(found, record, environment.state === 'running' ? startedAt : undefined);
   return { environmentId: found.environmentId, state: environment.state, stale: changes.length > 0, changes, environment };
 }
 

@@ -5,7 +5,7 @@ import type { Transport } from './build/build-tools.ts';
 import { hostTransport } from './transport.ts';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load-config.ts';
-import { compareSpecs, type Change } from './container/compare.ts';
+import { compareHooks, compareSpecs, type Change } from './container/compare.ts';
 import { environmentId, Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
 import { makeSpec } from './container/make-spec.ts';
 import type { Container, ContainerSpec } from './engine/engine.ts';
@@ -34,6 +34,7 @@ export interface Survey {
 /** @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, ENGINE_UNAVAILABLE and those of the registry when a name is new */
 export async function survey(options: Options & { readonly refresh?: boolean }): Promise<Survey> {
   const config = loadConfig(options);
+  announceSecrets(config, options);
   const tools = await openTools(options);
   const environments = new Environments(tools.directories);
   const id = environmentId({ folder: config.folder, configFile: config.path, engine: engineName, uid: userId() });
@@ -66,6 +67,11 @@ export async function survey(options: Options & { readonly refresh?: boolean }):
   };
 }
 
+function announceSecrets(config: Config, { env, onSecret }: Pick<Options, 'env' | 'onSecret'>): void {
+  if (!onSecret) return;
+  for (const name of config.steps.flatMap((step) => (step.kind === 'run' ? step.secrets : []))) if (env[name]) onSecret(env[name]);
+}
+
 /** The container of an environment, when there is one. */
 export async function findContainer(tools: Tools, id: EnvironmentId): Promise<Container | undefined> {
   const [container] = await tools.engine.list({ 'devenv.environment': id, 'devenv.role': 'environment' });
@@ -78,11 +84,11 @@ export function specOf(found: Survey, layer: LayerId | undefined): ContainerSpec
   return { ...spec, labels: { ...spec.labels, 'devenv.role': 'environment' } };
 }
 
-/** What differs between an environment and its file; empty when `up` has nothing to change. */
-export async function changesOf(found: Survey, record: EnvironmentRecord): Promise<readonly Change[]> {
+/** What differs between an environment and its file; empty when `up` has nothing to do but to start it. */
+export async function changesOf(found: Survey, record: EnvironmentRecord, startedAt: Date | undefined): Promise<readonly Change[]> {
   const first = found.plan.steps.find((step) => step.state === 'runs');
   if (found.plan.base.state === 'runs' || first) return [await rebuildChange(found, first)];
-  return compareSpecs(record.spec, specOf(found, topLayer(found)));
+  return [...compareSpecs(record.spec, specOf(found, topLayer(found))), ...compareHooks(found.plan.container.hooks, record, startedAt)];
 }
 
 /** The layer that a plan without work stands for. */

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { BuildOptions, BuildResult, UpResult } from './contract.ts';
 import { build } from './build/build.ts';
 import { buildPlaces } from './build/build-tools.ts';
-import type { Change } from './container/compare.ts';
+import { compareHooks, hookIdentity, type Change } from './container/compare.ts';
 import type { EnvironmentRecord } from './container/environment.ts';
-import { hookIdentity, runHooks, type HookEvent } from './container/run-hooks.ts';
+import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
 import { changesOf, findContainer, specOf, survey, topLayer, type Survey } from './survey.ts';
 import type { LayerId } from './store/layer-store.ts';
@@ -22,11 +22,13 @@ export async function up(options: BuildOptions): Promise<UpResult> {
 
   const record = found.environments.read(found.environmentId);
   const existing = await findContainer(found.tools, found.environmentId);
-  const running = existing !== undefined && (await existing.inspect()).state === 'running';
-  const changes = record && existing ? await changesOf(found, record) : [];
+  const { state, startedAt } = (await existing?.inspect()) ?? {};
+  const running = state === 'running';
+  const changes = record && existing ? await changesOf(found, record, running ? startedAt : undefined) : [];
+  const asked = options.noCache === true || options.refresh === true;
   const current: Current =
-    record && running && changes.length === 0 && !options.noCache && !options.refresh
-      ? { container: existing, record, action: 'unchanged', built: 0, cached: cachedCount(found) }
+    record && existing && running && !asked && changes.every((change) => change.kind === 'hot')
+      ? await applyHot(found, existing, record, changes)
       : await bringUp(found, { existing, record, changes }, options);
 
   await runPendingHooks(found, current, options);
@@ -36,13 +38,24 @@ export async function up(options: BuildOptions): Promise<UpResult> {
     containerId: container.id,
     remoteUser: current.record.spec.user,
     remoteWorkspaceFolder: current.record.spec.workdir,
-    addresses: current.record.spec.ports.map((port) => `localhost:${port.hostPort}`),
+    addresses: container.ports.map((port) => `${addressOf(port.hostAddress)}:${port.hostPort}`),
     action,
     changes,
     built,
     cached,
     seconds: elapsed(started),
   };
+}
+
+/** What can change while the environment runs: nobody in it is disturbed. */
+async function applyHot(found: Survey, container: Container, before: EnvironmentRecord, changes: readonly Change[]): Promise<Current> {
+  const cached = cachedCount(found);
+  if (changes.length === 0) return { container, record: before, action: 'unchanged', built: 0, cached };
+  const spec = specOf(found, before.spec.layer);
+  await container.update(spec);
+  const record: EnvironmentRecord = { ...before, spec, attach: found.plan.container.hooks.attach };
+  found.environments.write(record);
+  return { container, record, action: 'updated', built: 0, cached };
 }
 
 interface Current extends Pick<UpResult, 'action' | 'built' | 'cached'> {
@@ -61,15 +74,19 @@ async function bringUp(
   const { layer, built, cached } = await buildLayers(found, options);
   const spec = specOf(found, layer);
   const { existing } = here;
-  const keeps = existing && here.record && here.changes.length === 0 && here.record.spec.layer === spec.layer ? existing : undefined;
+  const keeps =
+    existing && here.record && here.changes.every((change) => change.kind === 'hot') && here.record.spec.layer === spec.layer
+      ? existing
+      : undefined;
   const task = { type: 'task', id: 'container', kind: 'container', title: `container ${spec.id}` } as const;
   options.report({ ...task, state: 'started' });
   const started = performance.now();
   try {
     if (!keeps) await existing?.remove();
+    await keeps?.update(spec);
     const container = keeps ?? (await engine.create(spec));
-    const record = keeps ? here.record! : newRecord(found, spec);
-    if (!keeps) found.environments.write(record);
+    const record = keeps ? { ...here.record!, spec, attach: found.plan.container.hooks.attach } : newRecord(found, spec);
+    found.environments.write(record);
     await container.start();
     options.report({ ...task, state: 'done', seconds: elapsed(started) });
     return { container, record, action: keeps ? 'started' : existing ? 'recreated' : 'created', built, cached };
@@ -85,18 +102,22 @@ async function runPendingHooks(found: Survey, current: Current, options: BuildOp
   if (hooks.create.length === 0 && hooks.start.length === 0) return;
   const { startedAt } = await current.container.inspect();
   let { record } = current;
-  for (const event of ['create', 'start'] as const satisfies readonly HookEvent[]) {
-    const identity = hookIdentity(hooks[event], event === 'create' ? record.createdAt : (startedAt?.toISOString() ?? ''));
-    if (hooks[event].length === 0 || record.hooksDone[event] === identity) continue;
+  for (const { event } of compareHooks(hooks, record, startedAt)) {
+    if (event === 'attach') continue;
     await runHooks(event, hooks[event], {
       container: current.container,
       report: options.report,
       signal: options.signal,
       logs: join(found.environments.folder(found.environmentId), 'logs'),
     });
-    record = { ...record, hooksDone: { ...record.hooksDone, [event]: identity } };
+    record = { ...record, hooksDone: { ...record.hooksDone, [event]: hookIdentity(event, hooks, record, startedAt) } };
     found.environments.write(record);
   }
+}
+
+/** How a published port is reached from this machine. */
+function addressOf(hostAddress: string): string {
+  return ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(hostAddress) ? 'localhost' : hostAddress;
 }
 
 /** Makes every layer of the plan; no container. */

@@ -1,5 +1,7 @@
-import { canonicalJson, type Json } from '../base/canonical-json.ts';
+import { canonicalJson, sha256, type Json } from '../base/canonical-json.ts';
 import type { ContainerSpec } from '../engine/engine.ts';
+import type { EnvironmentRecord } from './environment.ts';
+import type { HookCommand, HookEvent } from './run-hooks.ts';
 
 /** One difference between an environment and its file, in words that every front end repeats. */
 export interface Change {
@@ -7,40 +9,70 @@ export interface Change {
   readonly text: string;
 }
 
-/** What has to be done to bring a container made from `before` to `after`. Labels that devenv makes itself follow from the rest. */
+/** What differs between the container made from `before` and the one that is wanted, and what bringing it in line takes. */
 export function compareSpecs(before: ContainerSpec, after: ContainerSpec): Change[] {
   const changes: Change[] = [];
-  for (const field of fields) {
-    const [old, current] = [before[field], after[field]];
-    if (same(old, current)) continue;
-    changes.push({ kind: 'restart', text: field === 'layer' ? 'the image changed' : describe(field, old, current) });
+  for (const [field, kind] of Object.entries(fields) as [keyof typeof fields, Change['kind']][]) {
+    if (same(before[field], after[field])) continue;
+    const sharedMemory = field === 'limits' && before.limits.shm !== after.limits.shm; // the size of a mount that is in use
+    changes.push({
+      kind: sharedMemory ? 'restart' : kind,
+      text: field === 'layer' ? 'the image changed' : describe(field, before[field], after[field]),
+    });
   }
   return changes;
 }
 
-const fields = [
-  'layer',
-  'hostname',
-  'command',
-  'env',
-  'user',
-  'workdir',
-  'mounts',
-  'network',
-  'ports',
-  'limits',
-  'security',
-  'certificates',
-  'labels',
-] as const;
+/** Hooks that are to run: their text changed, or they have not run to their end in this container or since it was started. */
+export function compareHooks(
+  hooks: Readonly<Record<HookEvent, readonly HookCommand[]>>,
+  record: Pick<EnvironmentRecord, 'hooksDone' | 'createdAt' | 'attach'>,
+  startedAt: Date | undefined,
+): (Change & { readonly event: HookEvent })[] {
+  const changes: (Change & { readonly event: HookEvent })[] = [];
+  for (const event of ['create', 'start'] as const) {
+    if (hooks[event].length === 0 || record.hooksDone[event] === hookIdentity(event, hooks, record, startedAt)) continue;
+    changes.push({ kind: 'hot', event, text: `hooks: ${event} ${record.hooksDone[event] === undefined ? 'has not run' : 'changed'}` });
+  }
+  if (!same(hooks.attach, record.attach)) changes.push({ kind: 'hot', event: 'attach', text: 'hooks: attach changed' });
+  return changes;
+}
 
-function describe(field: (typeof fields)[number], before: unknown, after: unknown): string {
+/** What identifies a run of hooks: another text, another container or, for `start`, another start is another run. */
+export function hookIdentity(
+  event: 'create' | 'start',
+  hooks: Readonly<Record<HookEvent, readonly HookCommand[]>>,
+  record: Pick<EnvironmentRecord, 'createdAt'>,
+  startedAt: Date | undefined,
+): string {
+  const occasion = event === 'create' ? record.createdAt : (startedAt?.toISOString() ?? '');
+  return sha256(canonicalJson([occasion, hooks[event].map(({ name, command }) => ({ name: name ?? null, command }))]));
+}
+
+/** What a change of each field takes. The id and what devenv derives from the rest are not compared. */
+const fields = {
+  layer: 'restart',
+  hostname: 'restart',
+  command: 'restart',
+  user: 'restart',
+  workdir: 'restart',
+  mounts: 'restart',
+  network: 'restart',
+  security: 'restart',
+  certificates: 'restart',
+  env: 'hot',
+  ports: 'hot',
+  limits: 'hot',
+  labels: 'hot',
+} as const satisfies Partial<Record<keyof ContainerSpec, Change['kind']>>;
+
+function describe(field: keyof typeof fields, before: unknown, after: unknown): string {
   if (field === 'certificates') return 'certificates changed';
   if (Array.isArray(before) && Array.isArray(after)) {
-    const texts = (values: readonly unknown[]): string[] => values.map((value) => canonicalJson(value as Json));
+    const texts = (values: readonly unknown[]): string[] => values.map(nameOf);
     const added = texts(after).filter((text) => !texts(before).includes(text));
     const removed = texts(before).filter((text) => !texts(after).includes(text));
-    return `${field}: ${[...added.map((text) => `${text} added`), ...removed.map((text) => `${text} removed`)].join(', ') || 'order changed'}`;
+    return `${field}: ${[...added.map((text) => `${text} added`), ...removed.map((text) => `${text} removed`)].join(', ') || 'changed'}`;
   }
   if (isRecord(before) && isRecord(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
@@ -49,6 +81,13 @@ function describe(field: (typeof fields)[number], before: unknown, after: unknow
     return `${field}: ${names.map((name) => `${name} ${before[name] === undefined ? 'added' : after[name] === undefined ? 'removed' : 'changed'}`).join(', ')}`;
   }
   return `${field}: ${String(before)} → ${String(after)}`;
+}
+
+/** A port or a mount as the file writes it. */
+function nameOf(value: unknown): string {
+  const { hostPort, containerPort, target, type } = value as { hostPort?: number; containerPort?: number; target?: string; type?: string };
+  if (containerPort !== undefined) return hostPort === containerPort ? String(containerPort) : `${hostPort}:${containerPort}`;
+  return target === undefined ? canonicalJson(value as Json) : `${type} at ${target}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

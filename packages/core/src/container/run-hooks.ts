@@ -1,6 +1,5 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { canonicalJson, sha256 } from '../base/canonical-json.ts';
 import { UserError } from '../base/errors.ts';
 import type { Report } from '../base/events.ts';
 import type { Container } from '../engine/engine.ts';
@@ -16,11 +15,6 @@ export type HookEvent = 'create' | 'start' | 'attach';
 
 /** What has run in a container, by event: the identity of the text, and of the start for `start`. A hook that failed is not in it. */
 export type HooksDone = Readonly<Partial<Record<HookEvent, string>>>;
-
-/** What identifies a run of hooks: another text, or another start, is another run. */
-export function hookIdentity(hooks: readonly HookCommand[], occasion: string): string {
-  return sha256(canonicalJson([occasion, hooks.map(({ name, command }) => ({ name: name ?? null, command }))]));
-}
 
 export interface HookContext {
   readonly container: Pick<Container, 'exec'>;

@@ -175,6 +175,12 @@ export interface Container {
   stop(options?: { readonly graceSeconds?: number }): Promise<void>;
   remove(): Promise<void>;
   exec(command: readonly string[], options: ExecOptions): Promise<Process>;
+  /**
+   * Brings in line what can change without a restart: variables of new sessions, published ports, limits of memory, CPU and
+   * processes, labels. Idempotent; also while the container is stopped.
+   * @throws UserError PORT_TAKEN: then the ports are as they were
+   */
+  update(changes: Pick<ContainerSpec, 'env' | 'ports' | 'limits' | 'labels'>): Promise<void>;
 }
 
 export interface ExecOptions {

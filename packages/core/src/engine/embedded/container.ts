@@ -14,6 +14,7 @@ import { closeNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
 import { endStrays } from './strays.ts';
+import { updateContainer } from './update-container.ts';
 import { launch, lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
 
 /** A container of the embedded engine is its directory: whoever opens it sees the same. */
@@ -91,6 +92,11 @@ export class EmbeddedContainer implements Container {
 
   async exec(command: readonly string[], options: ExecOptions): Promise<Process> {
     return execInRunningContainer(this.directory, command, options);
+  }
+
+  async update(changes: Parameters<Container['update']>[0]): Promise<void> {
+    using _held = await this.hold();
+    await updateContainer(this.directory, changes);
   }
 
   private tidy(): Promise<void> {

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
-import { makeNetworkNamespace } from '../../base/system-calls.ts';
+import { makeNetworkNamespace, mount, mountFlags } from '../../base/system-calls.ts';
 import type { PortMapping } from '../engine.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { enterEngineNamespace } from './oci-runtime.ts';
@@ -20,6 +20,19 @@ const dnsForward = '169.254.1.53';
  */
 export async function openNetwork(file: string, ports: readonly PortMapping[]): Promise<void> {
   makeEmptyNetwork(file);
+  await attachPasta(file, ports);
+}
+
+/** Gives a running container other published ports: its connections to the outside are cut, its listeners stay. */
+export async function reopenNetwork(file: string, initPid: number, ports: readonly PortMapping[]): Promise<void> {
+  await closeNetwork(file);
+  // What was mounted at `file` is only in the mount namespace of the command that made it; pasta may not look into /proc.
+  enterEngineNamespace();
+  mount(`/proc/${initPid}/ns/net`, file, null, mountFlags.bind, null);
+  await attachPasta(file, ports);
+}
+
+async function attachPasta(file: string, ports: readonly PortMapping[]): Promise<void> {
   const resolver = needsForward() ? ['--dns-forward', dnsForward] : [];
   const args = [
     '--config-net', '--quiet', '--runas', '0', '--netns-only', '--netns', file, '--no-map-gw', ...resolver,
@@ -27,8 +40,8 @@ export async function openNetwork(file: string, ports: readonly PortMapping[]): 
   ]; // prettier-ignore
   const { exitCode, stderr } = await runPasta(args);
   if (exitCode === 0) return;
-  const port = /port (\d+)/i.exec(stderr)?.[1];
-  if (port && /in use|bind/i.test(stderr)) throw new UserError('PORT_TAKEN', `port ${port} cannot be published: it is already in use`);
+  const taken = /Failed to bind .* '-[tu] ([^/']+)\/(\d+)/.exec(stderr);
+  if (taken) throw portTaken(taken[1]!, Number(taken[2]));
   throw new UserError('RUNTIME_FAILED', `pasta could not open the network: ${stderr}`, { hint: 'devenv doctor says what pasta needs' });
 }
 
@@ -60,7 +73,7 @@ function pastaOf(file: string): LivingProcess | undefined {
   const pid = Number(readText(pidFileOf(file)) ?? NaN);
   if (!(pid > 0)) return undefined;
   const args = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
-  return args.includes(file) ? identify(pid) : undefined;
+  return args.includes(pidFileOf(file)) ? identify(pid) : undefined;
 }
 
 function pidFileOf(file: string): string {
@@ -124,17 +137,7 @@ async function runPasta(args: readonly string[]): Promise<{ exitCode: number; st
 /** The port, when it can be bound now. */
 function tryPort({ hostAddress, hostPort, protocol }: PortMapping): Promise<number> {
   return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException): void => {
-      const hint =
-        error.code === 'EADDRINUSE' ? 'stop what uses it (ss -ltnup shows it), or publish another port' : 'publish another port or address';
-      reject(
-        new UserError(
-          'PORT_TAKEN',
-          `port ${hostPort} of ${hostAddress} cannot be published: ${error.code === 'EADDRINUSE' ? 'it is already in use' : error.message}`,
-          { hint, cause: error },
-        ),
-      );
-    };
+    const refuse = (error: NodeJS.ErrnoException): void => reject(portTaken(hostAddress, hostPort, error));
     if (protocol === 'tcp') {
       const server = createServer().once('error', refuse);
       server.listen({ host: hostAddress, port: hostPort, exclusive: true }, () => {
@@ -149,6 +152,18 @@ function tryPort({ hostAddress, hostPort, protocol }: PortMapping): Promise<numb
       });
     }
   });
+}
+
+function portTaken(address: string, port: number, error?: NodeJS.ErrnoException): UserError {
+  const isInUse = error === undefined || error.code === 'EADDRINUSE';
+  return new UserError(
+    'PORT_TAKEN',
+    `port ${port} of ${address} cannot be published: ${isInUse ? 'it is already in use' : error.message}`,
+    {
+      hint: isInUse ? 'stop what uses it (ss -ltnup shows it), or publish another port' : 'publish another port or address',
+      cause: error,
+    },
+  );
 }
 
 export function writeNetworkFiles(directory: string, hostname: string): void {

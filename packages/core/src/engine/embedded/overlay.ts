@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
+import { UserError } from '../../base/errors.ts';
 import { mount, SystemCallError, unmount } from '../../base/system-calls.ts';
 
 export interface OverlayOptions {
@@ -59,10 +60,18 @@ function mountWithin(target: string, needed: readonly string[], wanted: readonly
   try {
     mount('overlay', target, 'overlay', 0, text);
   } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
     // A kernel that does not know an option has the feature off or not at all; it refuses the last one first.
-    if (!(error instanceof SystemCallError && error.code === 'EINVAL') || wanted.length === 0) throw error;
+    if (error.code !== 'EINVAL' || wanted.length === 0) throw refused(target, error);
     mountWithin(target, needed, wanted.slice(0, -1));
   }
+}
+
+function refused(target: string, error: SystemCallError): UserError {
+  return new UserError('RUNTIME_FAILED', `overlayfs cannot be mounted on ${target}: ${error.code}`, {
+    hint: 'devenv keeps its data on ext4, xfs, btrfs or tmpfs (not on an overlay or a network file system): set DEVENV_BASE_DIR to such a folder',
+    cause: error,
+  });
 }
 
 function escape(path: string): string {

@@ -1,4 +1,5 @@
-import { readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Limits } from '../engine.ts';
 import type { OciProcess } from './oci-process.ts';
@@ -88,14 +89,33 @@ function usualMounts(limits: Limits, privileged: boolean): OciMount[] {
 
 /** Devices that every container may use are added by the runtime (config-linux.md#default-devices). */
 function resources(limits: Limits, privileged: boolean): object {
+  return { devices: [{ allow: privileged, access: 'rwm' }], ...limitResources(limits) };
+}
+
+/** config-linux.md#control-groups. What has no limit is left out, or freed of the one that `before` gave it. */
+export function limitResources(limits: Limits, before: Limits = {}): object {
   const period = 100_000; // microseconds, the kernel's default
+  // crun 1.8 can write "none" for memory only; as much as there can be is no limit either.
+  const memory = limits.memory ?? -1;
+  const cpus = limits.cpus ?? availableParallelism();
+  const pids = limits.pids ?? 4_194_304; // PID_MAX_LIMIT of 64-bit kernels
+  const concerns = (name: keyof Limits): boolean => limits[name] !== undefined || before[name] !== undefined;
   return {
-    devices: [{ allow: privileged, access: 'rwm' }],
     // Swap would let a container exceed its memory: memory and swap together are as much as memory.
-    ...(limits.memory === undefined ? {} : { memory: { limit: limits.memory, swap: limits.memory } }),
-    ...(limits.cpus === undefined ? {} : { cpu: { quota: Math.max(1000, Math.round(limits.cpus * period)), period } }),
-    ...(limits.pids === undefined ? {} : { pids: { limit: limits.pids } }),
+    ...(concerns('memory') ? { memory: { limit: memory, swap: memory } } : {}),
+    ...(concerns('cpus') ? { cpu: { quota: Math.max(1000, Math.round(cpus * period)), period } } : {}),
+    ...(concerns('pids') ? { pids: { limit: pids } } : {}),
   };
+}
+
+/** In version 1 the root group has the file, in version 2 only groups below it. */
+function countsSwap(): boolean {
+  const groups = '/sys/fs/cgroup';
+  if (existsSync(`${groups}/memory`) && !existsSync(`${groups}/cgroup.controllers`))
+    return existsSync(`${groups}/memory/memory.memsw.limit_in_bytes`);
+  return readdirSync(groups, { withFileTypes: true }).some(
+    (entry) => entry.isDirectory() && existsSync(`${groups}/${entry.name}/memory.swap.max`),
+  );
 }
 
 /** What `docker run --privileged` shows: the host's device nodes, but not its terminals and shared memory. */

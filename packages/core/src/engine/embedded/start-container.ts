@@ -9,7 +9,7 @@ import type { LayerStore } from '../../store/layer-store.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
 import { identify } from './living-process.ts';
-import { makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
+import { claimPorts, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
 import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
 import { mountOverlay } from './overlay.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
@@ -46,6 +46,7 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   const { spec } = record;
   for (const path of [files.bundle, files.exit, files.etc, files.mounts]) makePrivateDirectory(path);
   for (const path of [join(files.exit, spec.id), join(files.exit, 'oom'), files.processes]) rmSync(path, { force: true });
+  await claimPorts(record.ports); // somebody may have taken one while the container was stopped
   writeNetworkFiles(files.etc, spec.hostname);
   const mounts = await prepareMounts({ ...context, files, spec, layers, user: { ...record.process.user, home: '/' } });
   writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));

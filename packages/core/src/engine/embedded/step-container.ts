@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
@@ -91,10 +92,17 @@ function commandProblem(step: StepProcess, context: StepContext, user: User): Us
 async function runInForeground(step: StepProcess, context: StepContext, bundle: string): Promise<{ exitCode: number; oomKilled: boolean }> {
   const { runtime, id } = context;
   const log = join(bundle, 'runtime.log');
-  const kill = (): void =>
-    void run(runtime.program, runtimeArguments(runtime, 'kill', id, 'KILL'), { env: runtimeEnvironment }).catch(() => {});
+  let ended = false;
+  /** The container may not be there yet: until it is, there is nothing to kill. */
+  const kill = async (): Promise<void> => {
+    while (!ended) {
+      await run(runtime.program, runtimeArguments(runtime, 'kill', id, 'KILL'), { env: runtimeEnvironment });
+      await delay(20);
+    }
+  };
+  const onAbort = (): void => void kill().catch(() => {}); // the step then ends by itself
   const before = machineOutOfMemoryCount();
-  step.signal.addEventListener('abort', kill, { once: true });
+  step.signal.addEventListener('abort', onAbort, { once: true });
   try {
     const args = runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id);
     const { exitCode } = await run(runtime.program, args, { env: runtimeEnvironment, onOutput: step.onOutput });
@@ -103,7 +111,8 @@ async function runInForeground(step: StepProcess, context: StepContext, bundle: 
     if (failure) throw new UserError('RUNTIME_FAILED', `the OCI runtime refused the step: ${failure.replace(/^\S+Z: /gm, '')}`);
     return { exitCode, oomKilled: exitCode === 137 && machineOutOfMemoryCount() > before };
   } finally {
-    step.signal.removeEventListener('abort', kill);
+    ended = true;
+    step.signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -129,6 +129,19 @@ export function buildLaws(rig: Rig): void {
       expect(performance.now() - started).toBeLessThan(10_000);
     });
 
+    test('ends a step that is aborted while it is being started', async () => {
+      for (const wait of [0, 5, 20, 40]) {
+        const stop = new AbortController();
+        await using build = await rig.begin(stop.signal);
+        await using bench = await build.workbench(rig.layer);
+        const started = performance.now();
+        const run = bench.run({ ...usualStep, args: ['sleep', '60'], signal: stop.signal, onOutput: () => {} });
+        setTimeout(() => stop.abort(), wait);
+        await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
+        expect(performance.now() - started).toBeLessThan(10_000);
+      }
+    });
+
     test('lets one process at a time make a key', async () => {
       await using build = await rig.begin();
       const key = 'a'.repeat(64) as Parameters<Build['claim']>[0];

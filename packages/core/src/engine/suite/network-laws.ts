@@ -51,6 +51,24 @@ export function networkLaws(rig: Rig): void {
       server.close();
     });
 
+    test('a port that was taken while the container was stopped is named when it starts', async () => {
+      await using container = await rig.running({
+        network: 'private',
+        ports: [{ hostAddress: '127.0.0.1', hostPort: 0, containerPort: 80, protocol: 'tcp' }],
+      });
+      const port = container.ports[0]!.hostPort;
+      await container.stop();
+      const server = createServer().listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      await expect(container.start()).rejects.toMatchObject({
+        code: 'PORT_TAKEN',
+        message: expect.stringContaining(String(port)) as string,
+      });
+      await new Promise((resolve) => server.close(resolve));
+      await container.start();
+      expect((await container.inspect()).state).toBe('running');
+    });
+
     test('names itself and localhost', async () => {
       expect(
         (await ask(rig.box, 'hostname; cat /etc/hostname; grep -c "localhost" /etc/hosts; grep -c "[[:space:]]box$" /etc/hosts')).stdout,
