@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { hostPlatform } from '../oci/platform.ts';
@@ -94,6 +95,18 @@ test.each([
   expect(text(path)).toBe('mine');
 });
 
+test('the jobs are YAML of the shape that their systems read', async () => {
+  put({ 'CMakeLists.txt': '', 'go.mod': 'module x\nrequire y v1\n' });
+  const [, github] = (await run({ ci: 'github' })).files;
+  const [gitlab] = (await run({ ci: 'gitlab' })).files;
+  const { jobs } = parse(github!.text) as { jobs: { test: { steps: { name?: string; run?: string; with?: { key?: string } }[] } } };
+  expect(jobs.test.steps.find(({ name }) => name === 'Test')?.run).toBe('sudo --preserve-env env "PATH=$PATH" devenv run -- go test ./...');
+  expect(jobs.test.steps.map(({ with: inputs }) => inputs?.key).filter(Boolean)).toEqual([
+    "devenv-${{ runner.arch }}-${{ hashFiles('devenv.json', 'go.mod') }}",
+  ]);
+  expect(parse(gitlab!.text)).toMatchObject({ devenv: { tags: ['privileged'], script: ['devenv run -- go test ./...'] } });
+});
+
 test('the file explains itself', async () => {
   put({
     'package.json': '{ "scripts": { "prepare": "husky" } }',
@@ -107,7 +120,7 @@ test('the file explains itself', async () => {
     "// The environment of this folder: devenv up makes it, devenv shell enters it. Comments and trailing commas are welcome
     // here.
     {
-      // From FROM in Dockerfile.
+      // Named by FROM in Dockerfile.
       "image": "node:24-alpine",
 
       // Each step is one cached layer, and runs again only when something it reads has changed.

@@ -82,9 +82,9 @@ function chooseBase(wishes: Wishes, used: readonly Found[], findings: readonly F
   const debian = (from: string): Sourced<BaseValue> => ({ value: { debian: 'bookworm', packages: ['ca-certificates'] }, from });
   if (wishes.base === 'debian')
     return debian("Debian 12 from its own signed archive, which needs no registry. Languages come in Debian's versions.");
-  if (wishes.base) return { value: wishes.base.image.value, from: `From ${wishes.base.image.from}.` };
+  if (wishes.base) return { value: wishes.base.image.value, from: `As asked: ${wishes.base.image.from}.` };
   const named = first(findings, 'image');
-  if (named) return { value: named.value, from: `From ${named.from}.` };
+  if (named) return { value: named.value, from: `Named by ${named.from}.` };
   const official = used.find((language) => language.image !== undefined);
   if (!official) return debian('Debian 12, from its own signed archive: needs no registry.');
   const why = official.version ? `the version is from ${official.version.from}` : 'the repository names no version';
