@@ -9,7 +9,8 @@ export function rust(repository: Repository): Found | undefined {
   const version = wantedVersion(repository, manifest);
   // cargo wants to see a target; with the usual ones an empty file will do. Otherwise the hook, which sees the sources.
   const usual = ['workspace', 'lib', 'bin', 'example', 'bench', 'test'].every((name) => valueAt(manifest, name) === undefined);
-  const simple = usual && repository.has('Cargo.lock') && valueAt(manifest, 'package', 'build') === undefined;
+  const simple =
+    usual && repository.has('Cargo.lock') && ['build', 'default-run'].every((name) => valueAt(manifest, 'package', name) === undefined);
   return {
     name: 'Rust',
     from: 'Cargo.toml',
