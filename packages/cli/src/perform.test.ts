@@ -146,6 +146,26 @@ test('in GitHub Actions every problem is pinned to its line', async () => {
   expect(stderr).toContain('\n::error file=a%2Cb/devenv.json,line=3,col=5,title=UNKNOWN_KEY::100%25 wrong:%0A"stepz"\n');
 });
 
+test('in GitHub Actions a step that failed is pinned to where it is written', async () => {
+  const place = { file: '/repository/devenv.json', line: 7, column: 5 };
+  const work: Work = () => Promise.reject(new UserError('STEP_FAILED', 'The step "x" ended with exit code 1.', { place }));
+  const { stderr } = await performed({ env: { GITHUB_ACTIONS: 'true', GITHUB_WORKSPACE: '/repository' }, work });
+  expect(stderr).toBe(
+    'Error: The step "x" ended with exit code 1.\nAt: repository/devenv.json:7:5\n' +
+      '::error file=devenv.json,line=7,col=5,title=STEP_FAILED::The step "x" ended with exit code 1.\n',
+  );
+});
+
+test('in GitHub Actions secrets are masked, each once and before all else; nowhere else are they told', async () => {
+  const work: Work = async ({ options }) => {
+    for (const value of ['s3cret', '', 's3cret']) options.onSecret?.(value);
+    return { message: 'Ready' };
+  };
+  expect((await performed({ progress: 'auto', env: { GITHUB_ACTIONS: 'true' }, work })).stderr).toBe('::add-mask::s3cret\nReady\n');
+  expect((await performed({ progress: 'json', env: { GITHUB_ACTIONS: 'true' }, work })).stderr).not.toContain('s3cret');
+  expect((await performed({ progress: 'auto', env: { GITLAB_CI: 'true' }, work })).stderr).toBe('Ready\n');
+});
+
 test('a reader of stdout that went away is no error', async () => {
   const stdout = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error('closed'), { code: 'EPIPE' })) });
   const exitCode = await perform('ps', flags, async () => ({ text: 'NAME' }), host({ stdout }));

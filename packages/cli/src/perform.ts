@@ -73,6 +73,7 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
       ...(flags.config === undefined ? {} : { configFile: flags.config }),
       env: host.env,
       report: progress.report,
+      ...(await masking(host, progress)),
       signal: signals.signal,
     };
     const outcome = await work({
@@ -95,6 +96,23 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
   }
 }
 
+/** GitHub hides values in a job's log that it is told of; JSON progress has no place to tell. */
+async function masking(host: Host, progress: Progress): Promise<Pick<Options, 'onSecret'>> {
+  if (!inGitHub(host) || progress.mode === 'json') return {};
+  const { maskCommand } = await import('./render/github.ts');
+  const told = new Set(['']);
+  return {
+    onSecret(value) {
+      if (!told.has(value)) host.stderr.write(`${maskCommand(value)}\n`);
+      told.add(value);
+    },
+  };
+}
+
+function inGitHub(host: Host): boolean {
+  return host.env['GITHUB_ACTIONS'] === 'true';
+}
+
 const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['exec', 'shell', 'run']);
 
 async function failed(
@@ -112,16 +130,19 @@ async function failed(
   const json = JSON.stringify(errorObject(userError, error, { log, cancelled }));
   if (progress.mode !== 'json') {
     const verbose = flags.verbose || Boolean(host.env['DEVENV_DEBUG']);
-    host.stderr.write(`${describeError(userError, error, { cwd: host.cwd, color: progress.color, verbose, log, cancelled })}\n`);
-    if (userError && !cancelled && host.env['GITHUB_ACTIONS'] === 'true') {
-      const { annotations } = await import('./render/github.ts');
-      for (const line of annotations(userError, host.env['GITHUB_WORKSPACE'] ?? host.cwd)) host.stderr.write(`${line}\n`);
-    }
+    const text = describeError(userError, error, { cwd: host.cwd, color: progress.color, verbose, log, cancelled });
+    const lines = inGitHub(host) ? await githubFailure(host, text, cancelled ? undefined : userError) : [text];
+    for (const line of lines) host.stderr.write(`${line}\n`);
   } else if (!flags.json) {
     host.stderr.write(`${json}\n`);
   }
   if (flags.json) writeData(host.stdout, json);
   return exitCodeOf(verb, userError, received);
+}
+
+async function githubFailure(host: Host, text: string, error: UserError | undefined): Promise<readonly string[]> {
+  const { annotations, guard } = await import('./render/github.ts');
+  return [...guard(text), ...(error ? annotations(error, host.env['GITHUB_WORKSPACE'] ?? host.cwd) : [])];
 }
 
 async function asUserError(host: Host, error: unknown): Promise<UserError | undefined> {

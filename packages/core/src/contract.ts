@@ -12,6 +12,11 @@ export interface Options {
   /** The caller's environment: variables of the file, proxies, XDG directories, DEVENV_BASE_DIR. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly report: Report;
+  /**
+   * Hears the value of every secret that steps name, before anything else is reported: for logs that can mask it. No event
+   * has it: events are printed.
+   */
+  readonly onSecret?: (value: string) => void;
   /** Aborted on the first Ctrl-C or SIGTERM: the running step ends, mounts go, the store stays whole. */
   readonly signal: AbortSignal;
 }
@@ -21,6 +26,11 @@ export interface BuildOptions extends Options {
   readonly noCache?: boolean;
   /** Ask again what names mean. */
   readonly refresh?: boolean;
+}
+
+export interface UpOptions extends BuildOptions {
+  /** Run the image's command in the environment, and wait until its health check succeeds. Undefined: as it was made. */
+  readonly run?: boolean;
 }
 
 export interface BuildResult {
@@ -59,6 +69,8 @@ export interface Status {
   readonly state: 'absent' | 'running' | 'stopped';
   readonly stale: boolean;
   readonly changes: readonly Change[];
+  /** Of an environment that runs its command and has a health check: what one test says now. */
+  readonly healthy?: boolean;
   readonly environment: Environment | undefined;
 }
 

@@ -25,6 +25,7 @@ export function describeError(userError: UserError | undefined, error: unknown, 
   const lines = [`${paint('red', 'Error:')} ${printable(userError.message)}`];
   for (const problem of userError.problems) lines.push('', describeProblem(problem, context.cwd, paint));
   if (userError.problems.length > 0 && (userError.hint || context.log)) lines.push('');
+  if (userError.place) lines.push(`At: ${printableLine(writtenPlace(userError.place, context.cwd))}`);
   if (userError.hint) lines.push(`${paint('cyan', 'Hint:')} ${printable(userError.hint)}`);
   if (context.log) lines.push(`Log: ${printableLine(context.log)}`);
   if (context.verbose && userError.cause !== undefined) lines.push(`Cause: ${printable(causes(userError.cause))}`);
@@ -42,6 +43,7 @@ export function errorObject(userError: UserError | undefined, error: unknown, co
     message: userError.message,
     hint: userError.hint,
     problems: userError.problems,
+    place: userError.place,
     log: context.log,
   };
 }
@@ -54,13 +56,16 @@ function isCancellation(userError: UserError | undefined, { cancelled }: ErrorCo
 }
 
 function describeProblem(problem: Problem, cwd: string, paint: Paint): string {
-  const place = [problem.file === undefined ? undefined : nameFrom(cwd, problem.file), problem.line, problem.column]
-    .filter((part) => part !== undefined)
-    .join(':');
+  const place = writtenPlace(problem, cwd);
   const lines = [`${place ? `${paint('bold', printableLine(place))} ` : ''}${paint('dim', problem.code)} ${printable(problem.message)}`];
   if (problem.frame) lines.push(indented(printable(problem.frame)));
   if (problem.hint) lines.push(`  ${paint('cyan', 'Hint:')} ${printable(problem.hint)}`);
   return lines.join('\n');
+}
+
+/** `devenv.json:4:3`, or what of it is known. */
+function writtenPlace({ file, line, column }: Pick<Problem, 'file' | 'line' | 'column'>, cwd: string): string {
+  return [file === undefined ? undefined : nameFrom(cwd, file), line, column].filter((part) => part !== undefined).join(':');
 }
 
 /** A file as a person at `cwd` would name it. */

@@ -58,7 +58,8 @@ export function quietRenderer(options: RendererOptions, clock: () => number = ()
   };
 }
 
-function taskLines(task: Task, now: number, stopping: boolean, paint: Paint): readonly string[] {
+/** What there is to say about a task in the state it has come to; first a line of its own. */
+export function taskLines(task: Task, now: number, stopping: boolean, paint: Paint): readonly string[] {
   const { state } = task.last;
   if (state === 'started') return [`${taskLabel(task)}${detail(task)}`];
   if (state === 'waiting') return [`${taskLabel(task)} waits${detail(task)}`];
@@ -89,7 +90,8 @@ function detail({ last }: Task): string {
   return text && ` (${text})`;
 }
 
-function transferred({ transfer }: Task): string {
+/** `, 3 MB of 12 MB`, or nothing. */
+export function transferred({ transfer }: Task): string {
   if (!transfer) return '';
   return `, ${bytes(transfer.bytes)}${transfer.total === undefined ? '' : ` of ${bytes(transfer.total)}`}`;
 }

@@ -1,7 +1,7 @@
 import type { Event, Report } from '@devenv/core';
 import { wantsColor, type Environment } from './color.ts';
 import { jsonNotice } from './json.ts';
-import type { ProgressMode, Renderer, RendererOptions } from './renderer.ts';
+import type { ProgressMode, Renderer, RendererOptions, ResolvedMode } from './renderer.ts';
 
 export interface ProgressOptions {
   readonly mode: ProgressMode;
@@ -15,7 +15,7 @@ export interface ProgressOptions {
 }
 
 export interface Progress {
-  readonly mode: Exclude<ProgressMode, 'auto'>;
+  readonly mode: ResolvedMode;
   readonly color: boolean;
   readonly report: Report;
   message(text: string): void;
@@ -84,12 +84,15 @@ export function createProgress(options: ProgressOptions): Progress {
   };
 }
 
-async function loadRenderer(mode: Progress['mode'], options: RendererOptions): Promise<Renderer> {
+async function loadRenderer(mode: ResolvedMode, options: RendererOptions): Promise<Renderer> {
   switch (mode) {
     case 'tty':
       return (await import('./terminal.ts')).terminalRenderer(options);
     case 'plain':
       return (await import('./plain.ts')).plainRenderer(options);
+    case 'github':
+    case 'gitlab':
+      return jobLog(mode, options);
     case 'json':
       return (await import('./json.ts')).jsonRenderer(options.stream);
     case 'quiet':
@@ -98,8 +101,21 @@ async function loadRenderer(mode: Progress['mode'], options: RendererOptions): P
   return (await import('./plain.ts')).quietRenderer(options);
 }
 
-function resolveMode({ mode, stream, env }: ProgressOptions): Progress['mode'] {
+async function jobLog(mode: 'github' | 'gitlab', options: RendererOptions): Promise<Renderer> {
+  const write = (line: string): void => void options.stream.write(`${line}\n`);
+  const [{ jobLogRenderer }, log] = await Promise.all([
+    import('./job-log.ts'),
+    mode === 'github'
+      ? import('./github.ts').then(({ githubLog }) => githubLog(write))
+      : import('./gitlab.ts').then(({ gitlabLog }) => gitlabLog(write)),
+  ]);
+  return jobLogRenderer(options, log);
+}
+
+function resolveMode({ mode, stream, env }: ProgressOptions): ResolvedMode {
   if (mode !== 'auto') return mode;
+  if (env['GITHUB_ACTIONS'] === 'true') return 'github';
+  if (env['GITLAB_CI'] === 'true') return 'gitlab';
   // Pseudo-terminals whose owner never set a size say 0 columns: nothing can be drawn in place there.
   const { isTTY, columns } = stream();
   return isTTY && columns > 0 && !env['CI'] && env['TERM'] !== 'dumb' ? 'tty' : 'plain';

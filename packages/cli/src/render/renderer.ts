@@ -2,6 +2,9 @@ import type { Event } from '@devenv/core';
 
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'quiet';
 
+/** How progress is shown in the end: in the job logs of GitHub Actions and GitLab in their own way. */
+export type ResolvedMode = Exclude<ProgressMode, 'auto'> | 'github' | 'gitlab';
+
 /** Turns events into something to look at. */
 export interface Renderer {
   event(event: Event): void;

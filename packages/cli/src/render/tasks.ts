@@ -68,9 +68,14 @@ export class OutputTail {
     return complete;
   }
 
+  /** The line that has not ended yet; empty when there is none. */
+  rest(): string {
+    return printableLine(this.#partial);
+  }
+
   /** At most the last `count` lines, the unfinished one included. */
   last(count: number = keptLines): readonly string[] {
-    const partial = printableLine(this.#partial);
+    const partial = this.rest();
     const lines = partial === '' ? this.#lines : [...this.#lines, partial];
     return lines.slice(Math.max(0, lines.length - count));
   }

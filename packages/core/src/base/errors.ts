@@ -22,6 +22,8 @@ export interface UserErrorOptions {
   readonly problems?: readonly Problem[];
   /** Path of the whole log of what failed. */
   readonly log?: string;
+  /** Where what failed is written, when the text itself is no mistake. */
+  readonly place?: Required<Pick<Problem, 'file' | 'line' | 'column'>> | undefined;
 }
 
 /** A failure that the user can understand and act on. Everything else that is thrown is a bug. */
@@ -30,6 +32,7 @@ export class UserError extends Error {
   readonly hint: string | undefined;
   readonly problems: readonly Problem[];
   readonly log: string | undefined;
+  readonly place: UserErrorOptions['place'];
 
   constructor(code: ErrorCode, message: string, options: UserErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -38,6 +41,7 @@ export class UserError extends Error {
     this.hint = options.hint;
     this.problems = options.problems ?? [];
     this.log = options.log;
+    this.place = options.place;
   }
 
   /** Exit code of a process that ends with this error. */

@@ -129,7 +129,12 @@ function stepFailure(
       ? `${names} exist${undeclared.length === 1 ? 's' : ''} in the workspace but ${undeclared.length === 1 ? 'is' : 'are'} not declared: add ${names} to the step's "inputs".`
       : 'The layers before this step are kept: mend the step and run the same command again.';
   const ended = result.oomKilled ? 'ran out of memory (exit code 137)' : `ended with exit code ${result.exitCode}`;
-  return new UserError('STEP_FAILED', `The step "${step.name}" ${ended}.`, { hint, log: log.path });
+  return new UserError('STEP_FAILED', `The step "${step.name}" ${ended}.`, { hint, log: log.path, place: placeOf(step) });
+}
+
+/** Where the step is written; undefined for one that devenv adds itself. */
+function placeOf({ definition }: PlannedStep): UserError['place'] {
+  return definition.kind === 'user' ? undefined : definition.place;
 }
 
 function cachesOf(targets: readonly string[], folder: string): StepProcess['caches'] {
@@ -142,6 +147,7 @@ function secretsOf(names: readonly string[], tools: BuildTools, step: PlannedSte
     if (value === undefined) {
       throw new UserError('BAD_VALUE', `The step "${step.name}" needs the secret ${name}, which is not set.`, {
         hint: `Set it in the environment of devenv: read -rs ${name} && export ${name}`,
+        place: placeOf(step),
       });
     }
     return { name, value };
