@@ -8,18 +8,25 @@ import type {
   Explanation,
   Options,
   Status,
+  UpOptions,
   UpResult,
 } from './contract.ts';
 import type { ConfigDescription } from './config/explain-config.ts';
 import type { InitResult, InitWishes } from './init/init.ts';
 import type { Plan } from './plan/plan.ts';
+import type { WatchOptions } from './watch.ts';
 
 export type * from './contract.ts';
 
 // Each operation loads what it needs when it is called: entering a container must not pay for building one.
 
-export async function up(options: BuildOptions): Promise<UpResult> {
+export async function up(options: UpOptions): Promise<UpResult> {
   return (await import('./up.ts')).up(options);
+}
+
+/** Keeps the environment in line with its file and the inputs of its steps until the signal aborts. */
+export async function watch(options: WatchOptions): Promise<void> {
+  return (await import('./watch.ts')).watch(options);
 }
 
 export async function build(options: BuildOptions): Promise<BuildResult> {

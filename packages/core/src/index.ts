@@ -6,4 +6,5 @@ export type { Change } from './container/compare.ts';
 export type { Probe } from './engine/engine.ts';
 export type { ConfigDescription, Origin } from './config/explain-config.ts';
 export type { InitFile, InitResult } from './init/init.ts';
+export type { WatchOptions } from './watch.ts';
 export * from './api.ts';

@@ -2,11 +2,12 @@ import { dirname } from 'node:path';
 import type { BuildOptions, Diagnosis, Environment, Explanation, Options, Status } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
+import { isHealthy } from './container/check-health.ts';
 import type { Container } from './engine/engine.ts';
 import { configOrThrow } from './enter.ts';
 import { engineName, openTools, probeEngine, userId, type Tools } from './open-tools.ts';
 import type { Plan, PlannedStep } from './plan/plan.ts';
-import { changesOf, findContainer, reasonsOf, survey, type Survey } from './survey.ts';
+import { changesOf, findContainer, reasonsOf, runsCommand, survey, type Survey } from './survey.ts';
 
 export async function plan(options: BuildOptions): Promise<Plan> {
   return (await survey(options)).plan;
@@ -49,7 +50,16 @@ export async function status(options: Options): Promise<Status> {
   const environment = await describe(record, container);
   const { startedAt } = await container.inspect();
   const changes = await changesOf(found, record, environment.state === 'running' ? startedAt : undefined);
-  return { environmentId: found.environmentId, state: environment.state, stale: changes.length > 0, changes, environment };
+  const check = found.plan.container.healthcheck;
+  const healthy = check && environment.state === 'running' && runsCommand(record) ? await isHealthy(container, check) : undefined;
+  return {
+    environmentId: found.environmentId,
+    state: environment.state,
+    stale: changes.length > 0,
+    changes,
+    ...(healthy === undefined ? {} : { healthy }),
+    environment,
+  };
 }
 
 export async function stop(options: Options): Promise<Status> {

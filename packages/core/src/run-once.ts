@@ -11,7 +11,7 @@ export async function runOnce(options: CommandOptions & BuildOptions): Promise<E
   const { engine } = found.tools;
   await engine.reap(options.report);
   const { layer } = await buildLayers(found, options);
-  const spec = specOf(found, layer);
+  const spec = specOf(found, layer, false);
   const container = await engine.create({
     ...spec,
     id: `${spec.id}-run-${randomBytes(3).toString('hex')}`,

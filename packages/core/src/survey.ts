@@ -78,17 +78,32 @@ export async function findContainer(tools: Tools, id: EnvironmentId): Promise<Co
   return container;
 }
 
-export function specOf(found: Survey, layer: LayerId | undefined): ContainerSpec {
+/** `runs`: the image's command runs in it; else it idles until somebody enters. */
+export function specOf(found: Survey, layer: LayerId | undefined, runs: boolean): ContainerSpec {
   const { environmentId: id, containerId, transport } = found;
   const spec = makeSpec(found.plan.container, { environmentId: id, containerId, layer, transport });
-  return { ...spec, labels: { ...spec.labels, 'devenv.role': 'environment' } };
+  const { entrypoint, command } = found.plan.image;
+  return { ...spec, command: runs ? [...entrypoint, ...command] : [], labels: { ...spec.labels, 'devenv.role': 'environment' } };
 }
 
 /** What differs between an environment and its file; empty when `up` has nothing to do but to start it. */
-export async function changesOf(found: Survey, record: EnvironmentRecord, startedAt: Date | undefined): Promise<readonly Change[]> {
+export async function changesOf(
+  found: Survey,
+  record: EnvironmentRecord,
+  startedAt: Date | undefined,
+  runs: boolean = runsCommand(record),
+): Promise<readonly Change[]> {
   const first = found.plan.steps.find((step) => step.state === 'runs');
   if (found.plan.base.state === 'runs' || first) return [await rebuildChange(found, first)];
-  return [...compareSpecs(record.spec, specOf(found, topLayer(found))), ...compareHooks(found.plan.container.hooks, record, startedAt)];
+  return [
+    ...compareSpecs(record.spec, specOf(found, topLayer(found), runs)),
+    ...compareHooks(found.plan.container.hooks, record, startedAt),
+  ];
+}
+
+/** Whether the environment was made to run the image's command. */
+export function runsCommand(record: EnvironmentRecord | undefined): boolean {
+  return record !== undefined && record.spec.command.length > 0;
 }
 
 /** The layer that a plan without work stands for. */

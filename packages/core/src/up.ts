@@ -1,16 +1,17 @@
 import { join } from 'node:path';
-import type { BuildOptions, BuildResult, UpResult } from './contract.ts';
+import type { BuildOptions, BuildResult, UpOptions, UpResult } from './contract.ts';
 import { build } from './build/build.ts';
 import { buildPlaces } from './build/build-tools.ts';
 import { compareHooks, hookIdentity, type Change } from './container/compare.ts';
 import type { EnvironmentRecord } from './container/environment.ts';
+import { waitUntilHealthy } from './container/check-health.ts';
 import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
-import { changesOf, findContainer, specOf, survey, topLayer, type Survey } from './survey.ts';
+import { changesOf, findContainer, runsCommand, specOf, survey, topLayer, type Survey } from './survey.ts';
 import type { LayerId } from './store/layer-store.ts';
 
 /** Brings the workspace's environment in line with its file, and makes it when there is none. */
-export async function up(options: BuildOptions): Promise<UpResult> {
+export async function up(options: UpOptions): Promise<UpResult> {
   const started = performance.now();
   const first = await survey(options);
   let waited = false;
@@ -24,14 +25,18 @@ export async function up(options: BuildOptions): Promise<UpResult> {
   const existing = await findContainer(found.tools, found.environmentId);
   const { state, startedAt } = (await existing?.inspect()) ?? {};
   const running = state === 'running';
-  const changes = record && existing ? await changesOf(found, record, running ? startedAt : undefined) : [];
+  const runs = options.run ?? runsCommand(record);
+  const changes = record && existing ? await changesOf(found, record, running ? startedAt : undefined, runs) : [];
   const asked = options.noCache === true || options.refresh === true;
   const current: Current =
     record && existing && running && !asked && changes.every((change) => change.kind === 'hot')
       ? await applyHot(found, existing, record, changes)
-      : await bringUp(found, { existing, record, changes }, options);
+      : await bringUp(found, { existing, record, changes, runs }, options);
 
   await runPendingHooks(found, current, options);
+  const { healthcheck } = found.plan.container;
+  if (runs && healthcheck && current.action !== 'unchanged')
+    await waitUntilHealthy(current.container, healthcheck, options.report, options.signal);
   const { container, action, built, cached } = current;
   return {
     environmentId: found.environmentId,
@@ -51,7 +56,7 @@ export async function up(options: BuildOptions): Promise<UpResult> {
 async function applyHot(found: Survey, container: Container, before: EnvironmentRecord, changes: readonly Change[]): Promise<Current> {
   const cached = cachedCount(found);
   if (changes.length === 0) return { container, record: before, action: 'unchanged', built: 0, cached };
-  const spec = specOf(found, before.spec.layer);
+  const spec = specOf(found, before.spec.layer, runsCommand(before));
   await container.update(spec);
   const record: EnvironmentRecord = { ...before, spec, attach: found.plan.container.hooks.attach };
   found.environments.write(record);
@@ -66,13 +71,18 @@ interface Current extends Pick<UpResult, 'action' | 'built' | 'cached'> {
 /** Builds what is missing, then replaces or starts the container. */
 async function bringUp(
   found: Survey,
-  here: { readonly existing: Container | undefined; readonly record: EnvironmentRecord | undefined; readonly changes: readonly Change[] },
+  here: {
+    readonly existing: Container | undefined;
+    readonly record: EnvironmentRecord | undefined;
+    readonly changes: readonly Change[];
+    readonly runs: boolean;
+  },
   options: BuildOptions,
 ): Promise<Current> {
   const { engine } = found.tools;
   await engine.reap(options.report);
   const { layer, built, cached } = await buildLayers(found, options);
-  const spec = specOf(found, layer);
+  const spec = specOf(found, layer, here.runs);
   const { existing } = here;
   const keeps =
     existing && here.record && here.changes.every((change) => change.kind === 'hot') && here.record.spec.layer === spec.layer

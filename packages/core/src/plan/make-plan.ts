@@ -198,7 +198,7 @@ function copyDefinition(step: CopyStep): { readonly [name: string]: Json } {
 }
 
 function plannedContainer(config: Config, keyed: { readonly steps: readonly KeyedStep[]; readonly image: ImageConfig }): PlannedContainer {
-  const { name, folder, workspace, mounts, ports, limits, security, certificates, hooks, labels } = config;
+  const { healthcheck, name, folder, workspace, mounts, ports, limits, security, certificates, hooks, labels } = config;
   const own = Object.fromEntries(
     Object.entries(config.env).map(([variable, value]) => [variable, fillContainerEnv(value, keyed.image.env)]),
   );
@@ -206,6 +206,7 @@ function plannedContainer(config: Config, keyed: { readonly steps: readonly Keye
     definition.kind === 'run' ? definition.outputs.map((output) => posix.join(process!.workdir, output)) : [],
   );
   return {
+    healthcheck,
     name,
     folder,
     workspace,

@@ -21,7 +21,7 @@ export interface Plan {
 /** What the environment's container is to be, apart from its layers. */
 export interface PlannedContainer extends Pick<
   Config,
-  'name' | 'folder' | 'workspace' | 'mounts' | 'ports' | 'limits' | 'security' | 'certificates' | 'hooks' | 'labels'
+  'healthcheck' | 'name' | 'folder' | 'workspace' | 'mounts' | 'ports' | 'limits' | 'security' | 'certificates' | 'hooks' | 'labels'
 > {
   /** The image's variables with those of the file over them, all filled in. */
   readonly env: Readonly<Record<string, string>>;
