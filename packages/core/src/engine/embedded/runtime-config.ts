@@ -101,8 +101,8 @@ export function limitResources(limits: Limits, before: Limits = {}): object {
   const pids = limits.pids ?? 4_194_304; // PID_MAX_LIMIT of 64-bit kernels
   const concerns = (name: keyof Limits): boolean => limits[name] !== undefined || before[name] !== undefined;
   return {
-    // Swap would let a container exceed its memory: memory and swap together are as much as memory.
-    ...(concerns('memory') ? { memory: { limit: memory, swap: memory } } : {}),
+    // Swap would let a container exceed its memory: memory and swap together are as much as memory, where the kernel counts both.
+    ...(concerns('memory') ? { memory: { limit: memory, ...(countsSwap() ? { swap: memory } : {}) } } : {}),
     ...(concerns('cpus') ? { cpu: { quota: Math.max(1000, Math.round(cpus * period)), period } } : {}),
     ...(concerns('pids') ? { pids: { limit: pids } } : {}),
   };

@@ -48,15 +48,24 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   for (const path of [join(files.exit, spec.id), join(files.exit, 'oom'), files.processes]) rmSync(path, { force: true });
   await claimPorts(record.ports); // somebody may have taken one while the container was stopped
   writeNetworkFiles(files.etc, spec.hostname);
-  const mounts = await prepareMounts({ ...context, files, spec, layers, user: { ...record.process.user, home: '/' } });
-  writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));
   const startedAt = new Date().toISOString();
-  // Both take some 20 ms and neither needs the other: the namespace itself exists when openNetwork returns its promise.
+  // The namespace itself exists when openNetwork returns its promise; pasta gets ready while the container is created.
   const network = spec.network === 'none' ? Promise.resolve(makeEmptyNetwork(files.network)) : openNetwork(files.network, record.ports);
-  const [processes] = await settle([createWithConmon(record, files), network]);
+  const [processes] = await settle([create(record, files, layers, context), network]);
   writeJson(files.processes, { ...processes, startedAt } satisfies ContainerProcesses);
   const { exitCode, stderr } = await callRuntime({ program: record.runtime, root: record.runtimeRoot }, 'start', spec.id);
   if (exitCode !== 0) throw new UserError('RUNTIME_FAILED', `the container could not be started: ${stderr.trim()}`);
+}
+
+async function create(
+  record: ContainerRecord,
+  files: ContainerFiles,
+  layers: readonly string[],
+  context: StartContext,
+): Promise<Pick<ContainerProcesses, 'init' | 'conmon'>> {
+  const mounts = await prepareMounts({ ...context, files, spec: record.spec, layers, user: { ...record.process.user, home: '/' } });
+  writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));
+  return createWithConmon(record, files);
 }
 
 function bundleConfig(record: ContainerRecord, files: ContainerFiles, mounts: readonly OciMount[]): object {

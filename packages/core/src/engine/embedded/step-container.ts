@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../base/errors.ts';
@@ -72,7 +72,7 @@ export async function runStep(
     writeJson(join(bundle, 'config.json'), config);
     return await runInForeground(step, context, bundle);
   } finally {
-    await deleteFromRuntime(context.runtime, context.id);
+    if (existsSync(join(context.runtime.root, context.id))) await deleteFromRuntime(context.runtime, context.id); // mostly it has done so itself
     await removeCgroup(cgroup);
     detachAll(bundle);
     rmSync(bundle, { recursive: true, force: true });
@@ -92,15 +92,8 @@ function commandProblem(step: StepProcess, context: StepContext, user: User): Us
 async function runInForeground(step: StepProcess, context: StepContext, bundle: string): Promise<{ exitCode: number; oomKilled: boolean }> {
   const { runtime, id } = context;
   const log = join(bundle, 'runtime.log');
-  let ended = false;
-  /** The container may not be there yet: until it is, there is nothing to kill. */
-  const kill = async (): Promise<void> => {
-    while (!ended) {
-      await run(runtime.program, runtimeArguments(runtime, 'kill', id, 'KILL'), { env: runtimeEnvironment });
-      await delay(20);
-    }
-  };
-  const onAbort = (): void => void kill().catch(() => {}); // the step then ends by itself
+  const end = new AbortController();
+  const onAbort = (): void => void killUntil(end.signal, context).catch(() => {}); // the step then ends by itself
   const before = machineOutOfMemoryCount();
   step.signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -111,8 +104,16 @@ async function runInForeground(step: StepProcess, context: StepContext, bundle: 
     if (failure) throw new UserError('RUNTIME_FAILED', `the OCI runtime refused the step: ${failure.replace(/^\S+Z: /gm, '')}`);
     return { exitCode, oomKilled: exitCode === 137 && machineOutOfMemoryCount() > before };
   } finally {
-    ended = true;
+    end.abort();
     step.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The container may not be there yet when we are told to end it: until it is, there is nothing to kill. */
+async function killUntil(ended: AbortSignal, { runtime, id }: StepContext): Promise<void> {
+  while (!ended.aborted) {
+    await run(runtime.program, runtimeArguments(runtime, 'kill', id, 'KILL'), { env: runtimeEnvironment });
+    await delay(20);
   }
 }
 

@@ -1,0 +1,78 @@
+import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { LogOptions } from '../engine.ts';
+import { readContainerLog } from './container-log.ts';
+
+let folder: string;
+let path: string;
+let written: boolean;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'container-log-'));
+  path = join(folder, 'log');
+  written = true;
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test('a line is told with its time and stream, and one that is not finished as what it is', async () => {
+  writeFileSync(path, `${entry('a  b')}${entry('oops', 'stderr')}${entry('', 'stdout')}cut by a cra\n${entry('name? ', 'stdout', 'P')}`);
+  const lines = [];
+  for await (const { bytes, ...line } of readContainerLog(path, () => true, { follow: false }))
+    lines.push({ ...line, text: Buffer.from(bytes).toString() });
+  const time = '2026-11-24T10:00:00.123456789+00:00';
+  expect(lines).toEqual([
+    { time, stream: 'stdout', text: 'a  b', complete: true },
+    { time, stream: 'stderr', text: 'oops', complete: true },
+    { time, stream: 'stdout', text: '', complete: true },
+    { time, stream: 'stdout', text: 'name? ', complete: false },
+  ]);
+});
+
+test('tail counts lines, not their pieces', async () => {
+  writeFileSync(path, `${entry('one')}${entry('tw', 'stdout', 'P')}${entry('o')}${entry('three')}`);
+  const tails = [];
+  for (const tail of [0, 1, 2, 3, 9]) tails.push(await told({ follow: false, tail }));
+  expect(tails).toEqual(['', 'three\n', 'two\nthree\n', 'one\ntwo\nthree\n', 'one\ntwo\nthree\n']);
+});
+
+test('following goes over to the log that takes the place of a full one, and ends with the writer', async () => {
+  writeFileSync(path, entry('one'));
+  const all = told({ follow: true });
+  await delay(300);
+  appendFileSync(path, entry('two').slice(0, 20));
+  await delay(300);
+  appendFileSync(path, `${entry('two').slice(20)}${entry('three')}`);
+  writeFileSync(join(folder, 'new'), entry('four'));
+  renameSync(join(folder, 'new'), path);
+  await delay(300);
+  truncateSync(path);
+  await delay(300);
+  appendFileSync(path, entry('five'));
+  written = false;
+  expect(await all).toBe('one\ntwo\nthree\nfour\nfive\n');
+});
+
+test('following begins before there is a log, and an abort ends it', async () => {
+  const controller = new AbortController();
+  const all = told({ follow: true, signal: controller.signal });
+  await delay(100);
+  writeFileSync(path, entry('one'));
+  await delay(500);
+  controller.abort();
+  expect(await all).toBe('one\n');
+});
+
+function entry(text: string, stream = 'stdout', kind = 'F'): string {
+  return `2026-11-24T10:00:00.123456789+00:00 ${stream} ${kind} ${text}\n`;
+}
+
+async function told(options: LogOptions): Promise<string> {
+  let text = '';
+  for await (const { bytes, complete } of readContainerLog(path, () => written, options))
+    text += Buffer.from(bytes).toString() + (complete ? '\n' : '');
+  return text;
+}
