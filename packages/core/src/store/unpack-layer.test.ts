@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   createReadStream,
   existsSync,
   lstatSync,
@@ -17,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { getAttribute, listAttributes, makeNode, setAttribute } from '../base/system-calls.ts';
+import { getAttribute, listAttributes, makeNode, setAttribute, setTimes } from '../base/system-calls.ts';
 import { encodeHeader, paddingOf, type HeaderFields } from '../oci/tar-encode.ts';
 import { diffIdOf } from '../oci/tar-writer.ts';
 import { unpackLayer, type UnpackOptions } from './unpack-layer.ts';
@@ -120,14 +121,28 @@ test("a directory's time is its own, whatever is put into it later", async () =>
   expect(['a', 'b', '.'].map((name) => lstatSync(at(name)).mtimeMs / 1000)).toEqual([1000, 1_000_000_000, 2000]);
 });
 
-test('directories that are used and not mentioned belong to root, or are as the caller says', async () => {
-  await unpack([file('a/b/file')], {
-    implicitDirectory: (name) =>
-      name === 'a' ? { mode: 0o1777, uid: process.getuid!(), gid: process.getgid!(), seconds: 5, nanoseconds: 0 } : undefined,
-  });
-  expect(['a', 'a/b'].map((name) => [lstatSync(at(name)).mode & 0o7777, lstatSync(at(name)).mtimeMs])).toEqual([
-    [0o1777, 5000],
-    [0o755, 0],
+test('directories that are used and not mentioned are as in the layers below, else 0755 and of the epoch', async () => {
+  const lower = ['top', 'middle', 'bottom'].map((name) => join(base, name));
+  mkdirSync(join(lower[1]!, 'a'), { recursive: true });
+  mkdirSync(join(lower[2]!, 'a/b'), { recursive: true });
+  mkdirSync(lower[0]!);
+  writeFileSync(join(lower[1]!, 'c'), 'no directory any more');
+  mkdirSync(join(lower[2]!, 'c'), { mode: 0o711 });
+  const give = (path: string, mode: number, seconds: number) => {
+    chmodSync(path, mode);
+    setTimes(path, seconds, 5);
+  };
+  give(join(lower[1]!, 'a'), 0o1777, 7);
+  give(join(lower[2]!, 'a/b'), 0o750, -7);
+  give(lower[0]!, 0o711, 9);
+  await unpack([file('a/b/file'), file('c/file'), file('d/file')], { lower });
+  const seen = ['.', 'a', 'a/b', 'c', 'd'].map((name) => lstatSync(at(name), { bigint: true }));
+  expect(seen.map(({ mode, mtimeNs }) => [Number(mode & 0o7777n), mtimeNs])).toEqual([
+    [0o711, 9_000_000_005n],
+    [0o1777, 7_000_000_005n],
+    [0o750, -6_999_999_995n],
+    [0o755, 0n],
+    [0o755, 0n],
   ]);
 });
 

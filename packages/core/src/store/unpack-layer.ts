@@ -20,14 +20,18 @@ import { pathOf } from '../oci/file-name.ts';
 import type { TarEntry } from '../oci/tar-entry.ts';
 import { TarReader, type TarVisitor } from '../oci/tar-reader.ts';
 import { parseWhiteout, type Whiteout } from '../oci/whiteout.ts';
+import { lowerDirectory } from './lower-directory.ts';
 import { LayerTree, normalName, type DirectoryRecord, type Place } from './layer-tree.ts';
 
 export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined;
   /** Which attributes overlayfs reads on this mount: `user` with the mount option `userxattr`. */
   readonly overlay: 'trusted' | 'user';
-  /** What a directory is like that the archive uses and does not mention; default: 0755, root's, of the epoch. */
-  readonly implicitDirectory?: (name: string) => DirectoryRecord | undefined;
+  /**
+   * The change-set directories below, topmost first. A directory that the archive uses and does not mention is as it is there,
+   * else 0755, root's, of the epoch.
+   */
+  readonly lower?: readonly string[];
   /** More is refused: members, and bytes of files, holes included. */
   readonly maximumEntries?: number;
   readonly maximumBytes?: number;
@@ -75,7 +79,7 @@ class Unpacker implements TarVisitor {
     this.#umask = process.umask();
     this.#tree = new LayerTree(directory, ({ name, path }, overWhiteout) => {
       if (overWhiteout) this.#makeOpaque(path);
-      return options.implicitDirectory?.(name) ?? implicitDirectory;
+      return lowerDirectory(options.lower ?? [], name) ?? implicitDirectory;
     });
     chmodSync(directory, 0o700); // a set-group-id bit would give its group to what is made inside
   }
