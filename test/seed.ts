@@ -1,6 +1,17 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -42,4 +53,14 @@ export function seedFolder(): string {
   ];
   for (const path of globSync(sources, { cwd: root }).toSorted()) hash.update(readFileSync(join(root, path)));
   return join(root, '.cache', 'e2e', `seed-${hash.digest('hex').slice(0, 16)}`);
+}
+
+/** The Node binary of the workspace, to be put into images. */
+export function workspaceNode(): string {
+  return realpathSync(join(root, 'node_modules/node/bin/node'));
+}
+
+/** npm as it came with the machine's Node. */
+export function npmFolder(): string {
+  return join(execFileSync('npm', ['root', '--global'], { encoding: 'utf8' }).trim(), 'npm');
 }
