@@ -10,6 +10,7 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['stop', async () => (await import('./commands/stop.ts')).default],
   ['down', async () => (await import('./commands/down.ts')).default],
   ['ps', async () => (await import('./commands/ps.ts')).default],
+  ['logs', async () => (await import('./commands/logs.ts')).default],
   ['status', async () => (await import('./commands/status.ts')).default],
   ['build', async () => (await import('./commands/build.ts')).default],
   ['plan', async () => (await import('./commands/plan.ts')).default],

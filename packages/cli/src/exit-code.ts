@@ -9,6 +9,7 @@ export type Verb =
   | 'down'
   | 'exec'
   | 'init'
+  | 'logs'
   | 'next'
   | 'plan'
   | 'ps'

@@ -113,7 +113,7 @@ function inGitHub(host: Host): boolean {
   return host.env['GITHUB_ACTIONS'] === 'true';
 }
 
-const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['exec', 'shell', 'run']);
+const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['exec', 'shell', 'run', 'logs']);
 
 async function failed(
   verb: Verb,

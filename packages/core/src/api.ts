@@ -6,6 +6,7 @@ import type {
   Environment,
   Exit,
   Explanation,
+  Logs,
   Options,
   Status,
   UpOptions,
@@ -13,6 +14,7 @@ import type {
 } from './contract.ts';
 import type { ConfigDescription } from './config/explain-config.ts';
 import type { InitResult, InitWishes } from './init/init.ts';
+import type { LogOptions } from './engine/engine.ts';
 import type { Plan } from './plan/plan.ts';
 import type { WatchOptions } from './watch.ts';
 
@@ -66,6 +68,11 @@ export async function stop(options: Options): Promise<Status> {
 /** Idempotent: afterwards nothing of the environment is here but its layers, and its volumes unless `volumes`. */
 export async function down(options: Options & { readonly volumes?: boolean }): Promise<Status> {
   return (await import('./overview.ts')).down(options);
+}
+
+/** What the command of the environment's container has written. @throws UserError NOT_RUNNING when there is no environment */
+export async function logs(options: Options & LogOptions): Promise<Logs> {
+  return (await import('./logs.ts')).logs(options);
 }
 
 /** All environments of this user on this machine. */

@@ -1,6 +1,6 @@
 import type { Report } from './base/events.ts';
 import type { Change } from './container/compare.ts';
-import type { Probe } from './engine/engine.ts';
+import type { LogLine, Probe } from './engine/engine.ts';
 import type { Plan } from './plan/plan.ts';
 
 /** What every operation needs to know. */
@@ -81,6 +81,13 @@ export interface CommandOptions extends Options {
   readonly workdir?: string;
   /** undefined: a terminal when stdin and stdout are terminals. */
   readonly terminal?: boolean;
+}
+
+export interface Logs {
+  readonly containerId: string;
+  /** The container has no command of its own, and so never a log. */
+  readonly idle: boolean;
+  readonly lines: AsyncIterable<LogLine>;
 }
 
 export interface Exit {

@@ -3,6 +3,7 @@ import { buildLaws } from './suite/build-laws.ts';
 import { containerLaws } from './suite/container-laws.ts';
 import { execLaws } from './suite/exec-laws.ts';
 import { isolationLaws } from './suite/isolation-laws.ts';
+import { logLaws } from './suite/log-laws.ts';
 import { mountLaws } from './suite/mount-laws.ts';
 import { networkLaws } from './suite/network-laws.ts';
 import { Rig, type EngineUnderTest } from './suite/rig.ts';
@@ -17,6 +18,7 @@ export function engineSuite(name: string, make: () => EngineUnderTest, more: (ri
     buildLaws(rig);
     containerLaws(rig);
     execLaws(rig);
+    logLaws(rig);
     mountLaws(rig);
     isolationLaws(rig);
     networkLaws(rig);

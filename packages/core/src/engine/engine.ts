@@ -175,12 +175,33 @@ export interface Container {
   stop(options?: { readonly graceSeconds?: number }): Promise<void>;
   remove(): Promise<void>;
   exec(command: readonly string[], options: ExecOptions): Promise<Process>;
+  /** What its command has written to stdout and stderr, oldest first, as far as it is kept; what `exec` runs is not in it. */
+  logs(options: LogOptions): AsyncIterable<LogLine>;
   /**
    * Brings in line what can change without a restart: variables of new sessions, published ports, limits of memory, CPU and
    * processes, labels. Idempotent; also while the container is stopped.
    * @throws UserError PORT_TAKEN: then the ports are as they were
    */
   update(changes: Pick<ContainerSpec, 'env' | 'ports' | 'limits' | 'labels'>): Promise<void>;
+}
+
+export interface LogOptions {
+  /** Go on until the container has stopped. */
+  readonly follow: boolean;
+  /** How many lines of those that are there; default all. */
+  readonly tail?: number;
+  /** An abort ends the log, with no error. */
+  readonly signal?: AbortSignal;
+}
+
+export interface LogLine {
+  /** RFC 3339, with up to nine decimals. */
+  readonly time: string;
+  readonly stream: 'stdout' | 'stderr';
+  /** Without its line feed. */
+  readonly bytes: Uint8Array;
+  /** `false`: the line goes on in the next entry of its stream, or has no end. */
+  readonly complete: boolean;
 }
 
 export interface ExecOptions {

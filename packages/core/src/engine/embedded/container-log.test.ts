@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LogOptions } from '../engine.ts';
-import { readContainerLog } from './container-log.ts';
+import { readLog } from './container-log.ts';
 
 let folder: string;
 let path: string;
@@ -21,7 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 test('a line is told with its time and stream, and one that is not finished as what it is', async () => {
   writeFileSync(path, `${entry('a  b')}${entry('oops', 'stderr')}${entry('', 'stdout')}cut by a cra\n${entry('name? ', 'stdout', 'P')}`);
   const lines = [];
-  for await (const { bytes, ...line } of readContainerLog(path, () => true, { follow: false }))
+  for await (const { bytes, ...line } of readLog(path, () => true, { follow: false }))
     lines.push({ ...line, text: Buffer.from(bytes).toString() });
   const time = '2026-11-24T10:00:00.123456789+00:00';
   expect(lines).toEqual([
@@ -72,7 +72,7 @@ function entry(text: string, stream = 'stdout', kind = 'F'): string {
 
 async function told(options: LogOptions): Promise<string> {
   let text = '';
-  for await (const { bytes, complete } of readContainerLog(path, () => written, options))
+  for await (const { bytes, complete } of readLog(path, () => written, options))
     text += Buffer.from(bytes).toString() + (complete ? '\n' : '');
   return text;
 }

@@ -2,15 +2,26 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isMissing } from '../../base/files.ts';
 import type { LogLine, LogOptions } from '../engine.ts';
+import { containerFiles, readProcesses } from './container-files.ts';
+import { isAlive } from './living-process.ts';
 
 const pollMilliseconds = 200;
+
+/** conmon writes the last words of a container when its init has ended. */
+export function containerLog(directory: string, options: LogOptions): AsyncIterable<LogLine> {
+  const isWritten = (): boolean => {
+    const processes = readProcesses(directory);
+    return isAlive(processes?.init) || isAlive(processes?.conmon);
+  };
+  return readLog(containerFiles(directory).log, isWritten, options);
+}
 
 /**
  * The log that conmon writes (`k8s-file`), from its beginning or its last `tail` lines on. `follow`: then what comes, until
  * nobody writes any more. conmon begins a full log anew: what it dropped is gone, nothing else is left out or told twice.
  * An abort ends it as the end of the log does.
  */
-export async function* readContainerLog(path: string, isWritten: () => boolean, options: LogOptions): AsyncGenerator<LogLine> {
+export async function* readLog(path: string, isWritten: () => boolean, options: LogOptions): AsyncGenerator<LogLine> {
   let isFirst = true;
   for await (const lines of drains(path, options.follow ? isWritten : () => false, options.signal)) {
     yield* isFirst && options.tail !== undefined ? lastLines(lines, options.tail) : lines;
@@ -97,7 +108,7 @@ class LogFile {
 /** `2026-11-24T10:00:00.123456789+00:00 stdout F text`; P instead of F: the line goes on. A line that a crash has cut is left out. */
 function parseLog(text: Buffer): LogLine[] {
   const lines: LogLine[] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const end = text.indexOf(0x0a, start);
     const head = /^(\d{4}-\S+) (stdout|stderr) ([FP]) /.exec(text.toString('latin1', start, Math.min(end, start + 80)));
     if (head) {
@@ -111,9 +122,12 @@ function parseLog(text: Buffer): LogLine[] {
 
 function lastLines(lines: readonly LogLine[], count: number): readonly LogLine[] {
   let [start, wanted] = [lines.length, count];
+  const seen = new Set<LogLine['stream']>();
   for (; start > 0; start--) {
-    const begins = start === lines.length || lines[start - 1]!.complete;
-    if (begins && wanted-- === 0) break;
+    const { stream, complete } = lines[start - 1]!;
+    const endsLine = complete || !seen.has(stream);
+    if (endsLine && wanted-- === 0) break;
+    seen.add(stream);
   }
   return lines.slice(start);
 }

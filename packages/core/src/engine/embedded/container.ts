@@ -5,9 +5,10 @@ import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
-import type { Container, ContainerState, ExecOptions, PortMapping, Process } from '../engine.ts';
+import type { Container, ContainerState, ExecOptions, LogLine, LogOptions, PortMapping, Process } from '../engine.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type Journal } from './container-files.ts';
+import { containerLog } from './container-log.ts';
 import { execInRunningContainer } from './exec.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { closeNetwork } from './network.ts';
@@ -97,6 +98,10 @@ export class EmbeddedContainer implements Container {
   async update(changes: Parameters<Container['update']>[0]): Promise<void> {
     using _held = await this.hold();
     await updateContainer(this.directory, changes);
+  }
+
+  logs(options: LogOptions): AsyncIterable<LogLine> {
+    return containerLog(this.directory, options);
   }
 
   private tidy(): Promise<void> {

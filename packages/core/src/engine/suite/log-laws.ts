@@ -6,7 +6,7 @@ import type { Rig } from './rig.ts';
 export function logLaws(rig: Rig): void {
   describe('the log of a container', () => {
     test('is what its command said, by stream, also when it has ended', async () => {
-      await using container = await rig.running({ command: ['sh', '-c', 'echo one; echo two >&2; printf half; sleep 0.3'] });
+      await using container = await rig.running({ command: ['sh', '-c', 'echo one; echo two >&2; sleep 0.3; printf half'] });
       const following = told(container, { follow: true });
       const lines = await following;
       expect(lines.filter(([stream]) => stream === 'stdout')).toEqual([

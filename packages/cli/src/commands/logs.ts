@@ -1,0 +1,37 @@
+import { Flags, type Command, type Interfaces } from '@oclif/core';
+import { signalExitCode } from '../exit-code.ts';
+import { perform } from '../perform.ts';
+import { writeLog } from '../render/log.ts';
+import { DevenvCommand } from './command.ts';
+import { sharedFlags, sharedValues } from './flags.ts';
+
+export default class Logs extends DevenvCommand {
+  static override summary = "Show what the environment's own command has written.";
+  static override usage = 'logs [-f] [-n LINES] [-t]';
+  static override examples: Command.Example[] = ['devenv logs --tail 20', 'devenv logs -f'];
+  static override flags: Interfaces.FlagInput = {
+    ...sharedFlags,
+    follow: Flags.boolean({ char: 'f', summary: 'go on until the container stops' }),
+    tail: Flags.integer({ char: 'n', summary: 'only the last lines', helpValue: 'LINES', min: 0 }),
+    timestamps: Flags.boolean({ char: 't', summary: 'begin each line with its time' }),
+  };
+
+  async run(): Promise<number> {
+    const { flags } = await this.parse(Logs);
+    const shared = sharedValues(flags);
+    const tail: number | undefined = flags['tail'];
+    return await perform('logs', shared, async ({ core, options }) => {
+      const follow: boolean = flags['follow'] ?? false;
+      const { containerId, idle, lines } = await core.logs({ ...options, follow, ...(tail === undefined ? {} : { tail }) });
+      const form = shared.json ? 'json' : flags['timestamps'] ? 'timestamps' : 'plain';
+      await writeLog(lines, form, process);
+      return {
+        json: { containerId },
+        ...(idle ? { message: idleText } : {}),
+        ...(options.signal.aborted ? { exitCode: signalExitCode('SIGINT') } : {}),
+      };
+    });
+  }
+}
+
+const idleText = 'The environment has no command of its own: it waits for devenv exec and devenv shell, and has no log.';
