@@ -198,6 +198,33 @@ test('a token is fetched with the credentials of the registry when they are for 
   expect(token!.headers.authorization).toBe(`Basic ${basic('user', 'pass:word')}`);
 });
 
+test('an identity token is exchanged by OAuth 2, and a registry token is sent as it is', async () => {
+  using identity = homeWith((host) => ({ [host]: { identitytoken: 'refresh me' } }));
+  using bearer = homeWith((host) => ({ [host]: { registrytoken: 'good' } }));
+  let form = '';
+  const serve = tokenServer(() => 'http://HOST/token');
+  const answer: Answer = (request, response) => {
+    if (request.url !== '/token') return serve(request, response);
+    request
+      .on('data', (chunk: Buffer) => (form += chunk.toString()))
+      .on('end', () => response.writeHead(200).end('{"access_token":"good"}'));
+    return true;
+  };
+  await using server = await startFakeServer(image.documents, answer);
+  for (const home of [identity, bearer])
+    expect(await pull(server, { ...quick, env: home.env(server.host) })).toBe(image.tar.toString('latin1'));
+  expect(server.requests.filter(({ path }) => path.startsWith('/token')).map(({ method, path }) => `${method} ${path}`)).toEqual([
+    'POST /token',
+  ]);
+  expect(Object.fromEntries(new URLSearchParams(form))).toEqual({
+    grant_type: 'refresh_token',
+    refresh_token: 'refresh me',
+    client_id: 'devenv',
+    scope: 'repository:image:pull',
+    service: 'the service',
+  });
+});
+
 test('a realm on another host gets no credentials of the registry', async () => {
   using home = homeWith((host) => ({ [host]: { auth: basic('user', 'secret') } }));
   await using other = await startFakeServer({}, (_request, response) => !!response.writeHead(200).end('{"token":"good"}'));
