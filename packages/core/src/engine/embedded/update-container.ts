@@ -42,7 +42,7 @@ export async function updateContainer(
 async function claimNewPorts(ours: readonly PortMapping[], wanted: readonly PortMapping[]): Promise<PortMapping[]> {
   const name = ({ hostAddress, hostPort, protocol }: PortMapping): string => `${hostAddress} ${hostPort} ${protocol}`;
   const held = new Set(ours.map(name));
-  const claimed = await Promise.all(wanted.map((port) => (held.has(name(port)) ? [port] : claimPorts([port]))));
+  const claimed = await Promise.all(wanted.map((port) => (held.has(name(port)) ? Promise.resolve([port]) : claimPorts([port]))));
   return claimed.flat();
 }
 

@@ -30,7 +30,8 @@ test('a group that is named replaces the others', () => {
 
 test('nothing is root, also in an image without lists', () => {
   expect(lookUpUser(root, '')).toMatchObject({ uid: 0, home: '/root' });
-  expect(lookUpUser(join(root, 'etc'), '')).toEqual({ uid: 0, gid: 0, additionalGids: [], home: '/' });
+  for (const name of ['', 'root', '0'])
+    expect(lookUpUser(join(root, 'etc'), name)).toEqual({ uid: 0, gid: 0, additionalGids: [], home: '/' });
 });
 
 test('a name that is not listed is refused', () => {

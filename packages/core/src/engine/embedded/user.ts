@@ -18,7 +18,7 @@ export function lookUpUser(root: string, wanted: string): User {
   const colon = wanted.indexOf(':');
   const [name, group] = colon < 0 ? [wanted, ''] : [wanted.slice(0, colon), wanted.slice(colon + 1)];
   const accounts = lines(root, '/etc/passwd');
-  const id = asId(name || '0');
+  const id = name === 'root' ? 0 : asId(name || '0'); // also in an image that lists nobody
   const account =
     accounts.find(([accountName]) => accountName === name) ?? accounts.find(([, , uid]) => id !== undefined && asId(uid) === id);
   const uid = account ? asId(account[2]) : id;

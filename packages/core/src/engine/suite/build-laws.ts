@@ -1,7 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../base/canonical-json.ts';
+import type { Event } from '../../base/events.ts';
+import { sha256Digest } from '../../oci/digest.ts';
+import type { Image, Layer } from '../../oci/image.ts';
+import { hostPlatform } from '../../oci/platform.ts';
 import type { Build } from '../engine.ts';
 import { usualStep, type Rig } from './rig.ts';
 
@@ -140,6 +146,44 @@ export function buildLaws(rig: Rig): void {
         await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
         expect(performance.now() - started).toBeLessThan(10_000);
       }
+    });
+
+    test('unpacks the layers of an image, each once, and tells of the bytes', async () => {
+      const layerOf = (name: string, text: string): Layer & { opened: number } => {
+        const folder = join(rig.scratch, name);
+        mkdirSync(folder);
+        writeFileSync(join(folder, name), text);
+        const tar = execFileSync('tar', ['-c', '-C', folder, name]);
+        const layer = {
+          diffId: sha256Digest(sha256(tar)),
+          size: tar.length,
+          opened: 0,
+          open: async (options: { onBytes?: (count: number) => void } = {}) => {
+            layer.opened++;
+            options.onBytes?.(tar.length);
+            return Readable.from([tar]);
+          },
+        };
+        return layer;
+      };
+      const layers = [layerOf('lower', 'a'), layerOf('higher', 'b')];
+      const config = { env: {}, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] };
+      const image: Image = { id: layers[0]!.diffId, platform: hostPlatform(), config, layers };
+      const events: Event[] = [];
+      await using build = await rig.engine.builder.begin({
+        report: (event) => events.push(event),
+        signal: usualStep.signal,
+        certificates: undefined,
+      });
+      const first = await build.load(image, 'base');
+      expect(await build.load(image, 'base')).toBe(first);
+      const bytes = layers[0]!.size! + layers[1]!.size!;
+      expect([layers.map(({ opened }) => opened), events.at(-1)]).toEqual([[1, 1], { type: 'transfer', id: 'base', bytes, total: bytes }]);
+      await using bench = await build.workbench(first);
+      await expect(bench.run({ ...usualStep, args: ['/nothing'], onOutput: () => {} })).resolves.toEqual({
+        exitCode: 127,
+        oomKilled: false,
+      });
     });
 
     test('lets one process at a time make a key', async () => {

@@ -25,6 +25,13 @@ export function logLaws(rig: Rig): void {
       expect(await told(rig.box, { follow: false })).toEqual([]);
     });
 
+    test('stays within bounds, and a follower loses at most what was dropped', async () => {
+      await using container = await rig.running({ command: ['sh', '-c', 'seq 1 300000; sleep 0.5; echo end'] });
+      const lines = await told(container, { follow: true });
+      expect(lines.at(-1)).toEqual(['stdout', 'end\n']);
+      expect((await told(container, { follow: false })).length).toBeLessThan(300_000);
+    });
+
     test('can be followed until the reader has enough', async () => {
       await using container = await rig.running({ command: ['sh', '-c', 'while :; do echo tick; sleep 0.1; done'] });
       const controller = new AbortController();
