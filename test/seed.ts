@@ -15,6 +15,7 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { lock } from '../packages/core/src/base/locks.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -27,6 +28,7 @@ export const launcher: string = join(root, 'packages/cli/bin/devenv');
  */
 export default async function makeSeed(): Promise<void> {
   const folder = seedFolder();
+  using _lock = await lock(join(root, '.cache', 'e2e.lock'));
   if (existsSync(folder)) return;
   const parent = dirname(folder);
   if (existsSync(parent)) for (const old of readdirSync(parent)) rmSync(join(parent, old), { recursive: true, force: true });

@@ -80,7 +80,8 @@ type Undici = typeof import('undici');
 async function open(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<{ direct: Dispatcher; proxied: Dispatcher; request: Undici['request'] }> {
-  const { Agent, EnvHttpProxyAgent, request } = await import('undici');
+  // The default export: a bundler cannot see the names that a CommonJS module exports.
+  const { Agent, EnvHttpProxyAgent, request } = (await import('undici')).default;
   const ca = await trustedAuthorities(env);
   const tls = { ca, timeout: connectTimeout };
   const options = { connect: tls, headersTimeout: silenceTimeout, bodyTimeout: silenceTimeout, allowH2: false };
