@@ -45,7 +45,7 @@ function replaceFiles(files) {
 const keepOldPartsMs = 60 * 60 * 1000;
 
 /** Code splitting keeps what a warm `exec` loads small: what is imported with `import()` gets files of its own. */
-const commandLine = {
+export const commandLine = {
   absWorkingDir: root,
   entryPoints: { main: 'packages/cli/src/main.ts', commands: 'packages/cli/src/commands.ts' },
   outdir: 'packages/cli/dist',
@@ -58,7 +58,8 @@ const commandLine = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
-  external: ['koffi'], // finds its native part beside itself
+  // koffi finds its native part beside itself; typescript is what oclif would start its plugins' sources with, and is never asked for.
+  external: ['koffi', 'typescript'],
   // CommonJS inside the bundle asks for Node's own modules through `require`.
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   metafile: true,

@@ -54,7 +54,7 @@ test.each([
   const { status, stderr } = onPath('path');
   expect({ status, stderr }).toEqual({
     status: 1,
-    stderr: `devenv needs Node 24 or newer; the PATH has ${version}.\nHint: in a checkout, npm start installs one beside devenv.\n`,
+    stderr: `devenv needs Node 24 or newer; the PATH has ${version}.\nHint: npm start installs one beside devenv in a checkout, npm install -g beside an installed one unless scripts or optional packages are off.\n`,
   });
 });
 
