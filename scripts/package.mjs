@@ -39,7 +39,7 @@ async function fill(folder) {
 
 /** The files of which something is left in the bundle. */
 function bundled(metafile) {
-  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  const inputs = Object.values(metafile.outputs).flatMap((part) => Object.entries(part.inputs));
   return inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
 }
 
