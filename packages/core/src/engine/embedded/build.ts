@@ -112,7 +112,7 @@ class EmbeddedBuild implements Build {
     const known = this.networks.get(connected);
     if (known) return known;
     const file = join(this.directory, connected ? 'netns' : 'netns-none');
-    const opening = (connected ? openNetwork(file, []) : Promise.resolve(makeEmptyNetwork(file))).then(() => file);
+    const opening = (connected ? openNetwork(file, [], this.options.report) : Promise.resolve(makeEmptyNetwork(file))).then(() => file);
     this.networks.set(connected, opening);
     return opening;
   }

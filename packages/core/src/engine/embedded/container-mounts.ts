@@ -99,7 +99,7 @@ async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: strin
   const inside = mount.ownedBy === undefined ? outside : lookUpUser(files.rootfs, mount.ownedBy);
   const isOwned = inside.uid !== outside.uid || inside.gid !== outside.gid;
   if (!isOwned && !mount.readonly) return { ...bound(mount.source, mount.target), content: mount.source };
-  makePlace(place, outside.isFile());
+  makePlace(place, !outside.isDirectory()); // a socket is bound like a file
   const swap = [
     { uid: outside.uid, gid: outside.gid },
     { uid: inside.uid, gid: inside.gid },

@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -85,16 +86,18 @@ engineSuite('the embedded engine', make, (rig) => {
     ...['data/containers', 'runtime/crun'].map((folder) => join(rig.scratch, 'base', folder, id)).filter((path) => existsSync(path)),
   ];
 
-  /** Runs a program of its own on the engine, and kills it when it has said `ready`. */
-  const killWhenReady = async (program: string): Promise<void> => {
-    const imports = [
+  const programHead = (): string =>
+    [
       `import { embeddedEngine } from ${JSON.stringify(join(import.meta.dirname, 'embedded-engine.ts'))};`,
       `import { diskStore } from ${JSON.stringify(join(import.meta.dirname, '../../store/disk-store.ts'))};`,
       `const directories = ${JSON.stringify(places())}; const store = diskStore(directories); const layer = ${JSON.stringify(rig.layer)};`,
       'const engine = embeddedEngine({ directories, store, cache: store, env: {} });',
       `const spec = ${JSON.stringify({ ...rig.specOf(), id: 'crash' })};`,
     ].join('\n'); // prettier-ignore
-    const child = spawn(node, ['--input-type=module', '-e', `${imports}\n${program}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+
+  /** Runs a program of its own on the engine, and kills it when it has said `ready`. */
+  const killWhenReady = async (program: string): Promise<void> => {
+    const child = spawn(node, ['--input-type=module', '-e', `${programHead()}\n${program}`], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
     child.kill('SIGKILL');
     await once(child, 'close');
@@ -167,6 +170,29 @@ engineSuite('the embedded engine', make, (rig) => {
       while ((await container.inspect()).state === 'running') await new Promise((resolve) => setTimeout(resolve, 20));
       await rig.engine.reap(() => {});
       expect(pastas()).toEqual([]);
+    });
+
+    test('without any network still runs a container, and says so', async () => {
+      const program = `
+        const said = [];
+        const quiet = embeddedEngine({ directories, store, cache: store, env: {}, report: (event) => said.push(event.message) });
+        const c = await quiet.create({ ...spec, id: 'offline', network: 'private' }); await c.start();
+        console.log(said.join(), (await c.inspect()).state); await c.remove();`;
+      const output = execFileSync('unshare', ['--net', node, '--input-type=module', '-e', `${programHead()}\n${program}`], {
+        encoding: 'utf8',
+      });
+      expect(output).toMatch(/^this machine has no network.* running\n$/);
+    });
+
+    test('shows a socket of the host where it is bound', async () => {
+      const source = join(rig.scratch, 'socket');
+      const server = createServer((socket) => socket.end('through the socket')).listen(source);
+      await once(server, 'listening');
+      await using container = await rig.running({
+        mounts: [{ type: 'bind', source, target: '/run/its.sock', readonly: false, ownedBy: 'dev' }],
+      });
+      expect((await ask(container, 'stat -c "%F %U" /run/its.sock')).stdout).toBe('socket dev\n');
+      server.close();
     });
 
     test('gives a command a terminal of its own when it has one', async () => {

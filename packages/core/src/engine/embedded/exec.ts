@@ -22,9 +22,18 @@ import { lookUpUser, type User } from './user.ts';
 export function execInRunningContainer(containerDirectory: string, command: readonly string[], options: ExecOptions): Process {
   const record = readRecord(containerDirectory);
   const init = readProcesses(containerDirectory)?.init;
-  if (!record || !init || !isAlive(init)) throw new UserError('NOT_RUNNING', 'the container is not running', { hint: 'devenv up' });
-  const process = processFor(record, `/proc/${init.pid}/root`, command, options);
-  return startExec(record, process, options);
+  if (!record || !init || !isAlive(init)) throw notRunning();
+  try {
+    return startExec(record, processFor(record, `/proc/${init.pid}/root`, command, options), options);
+  } catch (error) {
+    // It may have ended while we looked: then /proc answers as it likes.
+    if (error instanceof UserError || isAlive(init)) throw error;
+    throw notRunning(error);
+  }
+}
+
+function notRunning(cause?: unknown): UserError {
+  return new UserError('NOT_RUNNING', 'the container is not running', { hint: 'devenv up', cause });
 }
 
 /** What the runtime is asked to run: the container's own process with the differences. */

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../base/errors.ts';
+import type { Report } from '../../base/events.ts';
 import { readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
 import { makeNetworkNamespace, mount, mountFlags } from '../../base/system-calls.ts';
@@ -15,12 +16,13 @@ const dnsForward = '169.254.1.53';
 
 /**
  * Makes a network namespace at `file`, at once, and attaches pasta: what is inside reaches the network as the host does, but
- * neither the host's loopback nor, unless published, is anything inside reached.
+ * neither the host's loopback nor, unless published, is anything inside reached. On a machine without any network it says
+ * so and leaves the namespace with its loopback: what needs no network works there too.
  * @throws UserError PORT_TAKEN, RUNTIME_FAILED, TOOL_MISSING
  */
-export async function openNetwork(file: string, ports: readonly PortMapping[]): Promise<void> {
+export async function openNetwork(file: string, ports: readonly PortMapping[], report: Report): Promise<void> {
   makeEmptyNetwork(file);
-  await attachPasta(file, ports);
+  await attachPasta(file, ports, report);
 }
 
 /** Gives a running container other published ports: its connections to the outside are cut, its listeners stay. */
@@ -29,10 +31,10 @@ export async function reopenNetwork(file: string, initPid: number, ports: readon
   // What was mounted at `file` is only in the mount namespace of the command that made it; pasta may not look into /proc.
   enterEngineNamespace();
   mount(`/proc/${initPid}/ns/net`, file, null, mountFlags.bind, null);
-  await attachPasta(file, ports);
+  await attachPasta(file, ports, () => {});
 }
 
-async function attachPasta(file: string, ports: readonly PortMapping[]): Promise<void> {
+async function attachPasta(file: string, ports: readonly PortMapping[], report: Report): Promise<void> {
   const resolver = needsForward() ? ['--dns-forward', dnsForward] : [];
   const args = [
     '--config-net', '--quiet', '--runas', '0', '--netns-only', '--netns', file, '--no-map-gw', ...resolver,
@@ -42,6 +44,15 @@ async function attachPasta(file: string, ports: readonly PortMapping[]): Promise
   if (exitCode === 0) return;
   const taken = /Failed to bind .* '-[tu] ([^/']+)\/(\d+)/.exec(stderr);
   if (taken) throw portTaken(taken[1]!, Number(taken[2]));
+  if (/External interface not usable|No external routable interface/.test(stderr)) {
+    report({
+      type: 'notice',
+      level: 'warning',
+      message: 'this machine has no network: the container has none, and no port is published',
+      hint: 'devenv stop && devenv up, once there is one',
+    });
+    return;
+  }
   throw new UserError('RUNTIME_FAILED', `pasta could not open the network: ${stderr}`, { hint: 'devenv doctor says what pasta needs' });
 }
 

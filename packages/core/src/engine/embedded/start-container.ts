@@ -50,7 +50,8 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   writeNetworkFiles(files.etc, spec.hostname);
   const startedAt = new Date().toISOString();
   // The namespace itself exists when openNetwork returns its promise; pasta gets ready while the container is created.
-  const network = spec.network === 'none' ? Promise.resolve(makeEmptyNetwork(files.network)) : openNetwork(files.network, record.ports);
+  const network =
+    spec.network === 'none' ? Promise.resolve(makeEmptyNetwork(files.network)) : openNetwork(files.network, record.ports, context.report);
   const [processes] = await settle([create(record, files, layers, context), network]);
   writeJson(files.processes, { ...processes, startedAt } satisfies ContainerProcesses);
   const { exitCode, stderr } = await callRuntime({ program: record.runtime, root: record.runtimeRoot }, 'start', spec.id);
