@@ -38,7 +38,8 @@ export interface Rig extends AsyncDisposable {
 /** The base that tests share: minimal, and made once for each version of the code that makes layers. */
 export const debian = { debian: 'bookworm' } as const;
 
-export async function makeRig(): Promise<Rig> {
+/** `program`: another devenv than the checkout's. */
+export async function makeRig(program: string = launcher): Promise<Rig> {
   const base = mkdtempSync(join(realpathSync(tmpdir()), 'devenv-e2e-'));
   await copySeed(base);
   let projects = 0;
@@ -51,7 +52,7 @@ export async function makeRig(): Promise<Rig> {
     ...extra,
   });
   const devenv = async (args: readonly string[], options: RunOptions = {}): Promise<Result> => {
-    const result = await runProcess(launcher, args, { ...options, env: environment(options.env) });
+    const result = await runProcess(program, args, { ...options, env: environment(options.env) });
     const last = result.stdout.trimEnd().split('\n').at(-1) ?? '';
     return { ...result, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {} };
   };
