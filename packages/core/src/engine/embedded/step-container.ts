@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
-import { run } from '../../base/processes.ts';
+import { exitCodeOf, run, start } from '../../base/processes.ts';
 import { mount, SystemCallError } from '../../base/system-calls.ts';
 import type { StepProcess } from '../engine.ts';
 import { defaultCapabilities } from './capabilities.ts';
@@ -16,6 +17,7 @@ import { writeNetworkFiles } from './network.ts';
 import { deleteFromRuntime, makePrivateDirectory } from './oci-runtime.ts';
 import { ociProcess } from './oci-process.ts';
 import { detachAll } from './overlay.ts';
+import { openPipe, type Pipe } from './pipe.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { runtimeConfig, usualMountPoints, type OciMount } from './runtime-config.ts';
 import { seccompFilter } from './seccomp.ts';
@@ -70,7 +72,7 @@ export async function runStep(
       seccomp: seccompFilter('default', process.capabilities.bounding),
     }); // prettier-ignore
     writeJson(join(bundle, 'config.json'), config);
-    return await runInForeground(step, context, bundle);
+    return await runInForeground(step, context, bundle, user);
   } finally {
     if (existsSync(join(context.runtime.root, context.id))) await deleteFromRuntime(context.runtime, context.id); // mostly it has done so itself
     await removeCgroup(cgroup);
@@ -89,7 +91,12 @@ function commandProblem(step: StepProcess, context: StepContext, user: User): Us
   }
 }
 
-async function runInForeground(step: StepProcess, context: StepContext, bundle: string): Promise<{ exitCode: number; oomKilled: boolean }> {
+async function runInForeground(
+  step: StepProcess,
+  context: StepContext,
+  bundle: string,
+  user: User,
+): Promise<{ exitCode: number; oomKilled: boolean }> {
   const { runtime, id } = context;
   const log = join(bundle, 'runtime.log');
   const end = new AbortController();
@@ -98,7 +105,7 @@ async function runInForeground(step: StepProcess, context: StepContext, bundle: 
   step.signal.addEventListener('abort', onAbort, { once: true });
   try {
     const args = runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id);
-    const { exitCode } = await run(runtime.program, args, { env: runtimeEnvironment, onOutput: step.onOutput });
+    const exitCode = await runOnPipe(runtime.program, args, openPipe(join(bundle, 'output'), user), step.onOutput);
     throwIfCancelled(step.signal);
     const failure = exitCode === 0 ? '' : (readText(log) ?? '').trim();
     if (failure) throw new UserError('RUNTIME_FAILED', `the OCI runtime refused the step: ${failure.replace(/^\S+Z: /gm, '')}`);
@@ -107,6 +114,20 @@ async function runInForeground(step: StepProcess, context: StepContext, bundle: 
     end.abort();
     step.signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** Runs the program to its end and its output's; returns its exit code. */
+async function runOnPipe(program: string, args: readonly string[], pipe: Pipe, onOutput: (chunk: Buffer) => void): Promise<number> {
+  const child = start(program, args, { stdio: ['ignore', pipe.writer, pipe.writer], env: runtimeEnvironment });
+  closeSync(pipe.writer);
+  pipe.reader.on('data', onOutput);
+  const drained = once(pipe.reader, 'close');
+  const exitCode = await new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(exitCodeOf(code, signal)));
+  });
+  await drained;
+  return exitCode;
 }
 
 /** The container may not be there yet when we are told to end it: until it is, there is nothing to kill. */

@@ -46,6 +46,13 @@ export function buildLaws(rig: Rig): void {
       expect(await codeOf('/plain')).toBe(126);
     });
 
+    test('hears what a step says in the order it is said, also on /dev/stdout and /dev/stderr', async () => {
+      const script = 'for i in 1 2 3 4 5; do echo o$i; echo e$i >&2; done; echo o6 > /dev/stdout; echo e6 > /dev/stderr';
+      await using build = await rig.begin();
+      const { output } = await rig.step(build, rig.layer, script, { user: 'dev' });
+      expect(output).toBe([1, 2, 3, 4, 5, 6].map((number) => `o${number}\ne${number}\n`).join(''));
+    });
+
     test('removes temporary copies that a step left as they were, and keeps the changed ones', async () => {
       const source = join(rig.scratch, 'input');
       writeFileSync(source, 'input\n');
