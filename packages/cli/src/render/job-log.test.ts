@@ -25,7 +25,7 @@ test('what failed stands outside of its folded group too', () => {
   event({ ...second, state: 'started' });
   event({ type: 'output', id: 'b', text: 'no space left\n' });
   event({ ...second, state: 'failed', seconds: 3 });
-  expect(text()).toMatch(/::endgroup::\n\[2\/3\] npm ci failed 3\.0 s\n::stop-commands::TOKEN\n {2}│ no space left\n$/);
+  expect(text()).toMatch(/::endgroup::\n\[2\/3\] npm ci failed 3\.0 s\n {2}│ no space left\n$/);
 });
 
 test.each(['::set-output name=a::b', '  ::add-mask::x', '##[add-path]/evil', 'text ##[endgroup]', '::stop-commands::mine'])(
@@ -41,8 +41,10 @@ test.each(['::set-output name=a::b', '  ::add-mask::x', '##[add-path]/evil', 'te
     renderer.event({ type: 'notice', level: 'warning', message: `seen:\n${command}` });
     renderer.event({ ...second, state: 'failed' });
     renderer.close();
+    lines.push('::error::ours');
     expect(lines.some((line) => line.includes(command))).toBe(true);
     expect(obeyed(lines).filter((line) => line.includes(command))).toEqual([]);
+    expect(obeyed(lines).at(-1)).toBe('::error::ours');
   },
 );
 

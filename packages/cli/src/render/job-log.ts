@@ -10,7 +10,7 @@ export interface JobLog {
   close(): void;
   /** A line that a step wrote: whatever it says, the system must not obey it. */
   output(line: string): void;
-  /** A line of ours. */
+  /** A line of ours, which may quote a step. */
   text(line: string): void;
   /** Parts are folded when the job has ended: what failed must stand outside too. */
   readonly folds: boolean;
@@ -58,7 +58,7 @@ export function jobLogRenderer(options: RendererOptions, log: JobLog, clock: () 
     log.close();
     const [first, ...more] = part.end!;
     text(first!);
-    if (log.folds) for (const line of more) log.output(line);
+    if (log.folds) for (const line of more) text(line);
   };
   const advance = (): void => {
     for (let first = parts[0]; first?.end; first = parts[0]) {
