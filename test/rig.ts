@@ -78,7 +78,7 @@ export async function makeRig(program: string = launcher): Promise<Rig> {
   };
 }
 
-export function writeFiles(folder: string, files: Readonly<Record<string, unknown>>): void {
+function writeFiles(folder: string, files: Readonly<Record<string, unknown>>): void {
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), typeof content === 'string' ? content : JSON.stringify(content, undefined, 2));
