@@ -1,5 +1,4 @@
 import { Flags, type Command, type Interfaces } from '@oclif/core';
-import { signalExitCode } from '../exit-code.ts';
 import { perform } from '../perform.ts';
 import { writeLog } from '../render/log.ts';
 import { DevenvCommand } from './command.ts';
@@ -25,11 +24,8 @@ export default class Logs extends DevenvCommand {
       const { containerId, idle, lines } = await core.logs({ ...options, follow, ...(tail === undefined ? {} : { tail }) });
       const form = shared.json ? 'json' : flags['timestamps'] ? 'timestamps' : 'plain';
       await writeLog(lines, form, process);
-      return {
-        json: { containerId },
-        ...(idle ? { message: idleText } : {}),
-        ...(options.signal.aborted ? { exitCode: signalExitCode('SIGINT') } : {}),
-      };
+      options.signal.throwIfAborted(); // the log ended because the user wanted it: the exit code says so
+      return { json: { containerId }, ...(idle ? { message: idleText } : {}) };
     });
   }
 }
