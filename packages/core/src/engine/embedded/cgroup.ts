@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isMissing } from '../../base/files.ts';
+import { isMissing, readText } from '../../base/files.ts';
 
 const mountPoint = '/sys/fs/cgroup';
 
@@ -18,13 +18,28 @@ export function outOfMemoryCount(cgroup: string): number | undefined {
   return undefined;
 }
 
-/** Idempotent: afterwards no hierarchy has the group. A group whose last process just ended can stay busy for 0.1 s. */
+/**
+ * Idempotent: afterwards no hierarchy has the group, and what was in it has ended. A group whose last process just ended can
+ * stay busy for 0.1 s.
+ */
 export async function removeCgroup(cgroup: string): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     const left = hierarchies().filter((hierarchy) => !removeGroup(join(hierarchy, cgroup)));
     if (left.length === 0) return;
+    if (attempt >= 5) for (const hierarchy of left) killMembers(join(hierarchy, cgroup));
     if (attempt === 100) throw new Error(`control groups that stay busy: ${left.map((hierarchy) => join(hierarchy, cgroup)).join(', ')}`);
     await delay(20);
+  }
+}
+
+/** The group is a container's own: who is still in it was missed by its runtime. */
+function killMembers(group: string): void {
+  for (const pid of (readText(join(group, 'cgroup.procs')) ?? '').split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }
 

@@ -148,12 +148,13 @@ engineSuite('the embedded engine', make, (rig) => {
     });
 
     test('is rid of a build step whose command was killed after the next reap', async () => {
+      const seconds = 100_000 + process.pid; // no other test sleeps as long
       await killWhenReady(`
         const build = await engine.builder.begin({ report: () => {}, signal: new AbortController().signal, certificates: undefined });
         const bench = await build.workbench(layer);
-        await bench.run({ args: ['sh', '-c', 'echo begun; sleep 1234'], env: { PATH: '/bin' }, user: 'root', workdir: '/', network: true, caches: [], secrets: [],
+        await bench.run({ args: ['sh', '-c', 'echo begun; sleep ${seconds}'], env: { PATH: '/bin' }, user: 'root', workdir: '/', network: true, caches: [], secrets: [],
           signal: new AbortController().signal, onOutput: () => console.log('ready') });`);
-      const isThere = (): boolean => readdirSync('/proc').some((name) => commandOf(name).join(' ') === 'sleep 1234');
+      const isThere = (): boolean => readdirSync('/proc').some((name) => commandOf(name).join(' ') === `sleep ${seconds}`);
       expect(isThere()).toBe(true);
       await rig.engine.reap(() => {});
       expect([isThere(), readdirSync(join(places().runtime, 'builds')), readdirSync(join(places().data, 'drafts'))]).toEqual([

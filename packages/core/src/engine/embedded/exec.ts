@@ -1,4 +1,5 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
@@ -10,21 +11,28 @@ import { readProcesses, readRecord, type ContainerRecord } from './container-fil
 import { isAlive } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { processCapabilities, type OciProcess } from './oci-process.ts';
-import { find } from './tree.ts';
+import type { Pipe } from './pipe.ts';
+import { find, type Owner } from './tree.ts';
 import { lookUpUser, type User } from './user.ts';
 
 /**
- * Runs a command in a running container. This is the way of every `devenv exec`: it reads two small files and starts the
+ * Runs a command in a running container. `openPipe` makes the pipes for `stdio: 'pipe'`; it needs native code, so it is left to
+ * those who want pipes. This is the way of every `devenv exec`: it reads two small files and starts the
  * runtime, with no mount, no lock and no native code.
  * @throws UserError NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, BAD_VALUE. `exit` rejects alike when only the
  * runtime sees that it cannot be run, with RUNTIME_FAILED else.
  */
-export function execInRunningContainer(containerDirectory: string, command: readonly string[], options: ExecOptions): Process {
+export function execInRunningContainer(
+  containerDirectory: string,
+  command: readonly string[],
+  options: ExecOptions,
+  openPipe?: (path: string, owner: Owner) => Pipe,
+): Process {
   const record = readRecord(containerDirectory);
   const init = readProcesses(containerDirectory)?.init;
   if (!record || !init || !isAlive(init)) throw notRunning();
   try {
-    return startExec(record, processFor(record, `/proc/${init.pid}/root`, command, options), options);
+    return startExec(record, processFor(record, `/proc/${init.pid}/root`, command, options), options, openPipe);
   } catch (error) {
     // It may have ended while we looked: then /proc answers as it likes.
     if (error instanceof UserError || isAlive(init)) throw error;
@@ -63,7 +71,12 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   };
 }
 
-function startExec(record: ContainerRecord, process: OciProcess, options: ExecOptions): Process {
+function startExec(
+  record: ContainerRecord,
+  process: OciProcess,
+  options: ExecOptions,
+  openPipe?: (path: string, owner: Owner) => Pipe,
+): Process {
   const runtime = { program: record.runtime, root: record.runtimeRoot };
   // Values of variables may be secret: they go through a file without a name, never through the arguments.
   const scratch = dirname(record.runtimeRoot);
@@ -71,38 +84,56 @@ function startExec(record: ContainerRecord, process: OciProcess, options: ExecOp
   const log = namelessFile(scratch, '');
   const before = outOfMemoryCount(record.cgroup);
   const stdio = options.stdio;
+  const pipe = (): Pipe | undefined =>
+    stdio === 'pipe' ? openPipe?.(`${scratch}/pipe-${globalThis.process.pid}-${names++}`, process.user) : undefined;
+  const [stdout, stderr] = [pipe(), pipe()];
   const child = start(
     runtime.program,
     runtimeArguments(runtime, '--log=/proc/self/fd/4', 'exec', '--process=/proc/self/fd/3', record.spec.id),
     {
-      stdio: [stdio, stdio, stdio, definition, log],
+      stdio: [stdio, stdout?.writer ?? stdio, stderr?.writer ?? stdio, definition, log],
       env: runtimeEnvironment,
     },
   );
   closeSync(definition);
+  const readers = [stdout, stderr].flatMap((each) => (each ? [each.reader] : []));
+  for (const each of [stdout, stderr]) if (each) closeSync(each.writer);
   const exit = new Promise<{ exitCode: number; oomKilled: boolean }>((resolve, reject) => {
     child.once('error', (error) => {
       closeSync(log);
       reject(new UserError('RUNTIME_FAILED', `${runtime.program} could not be started: ${error.message}`, { cause: error }));
     });
-    child.once('close', (code, signal) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null): void => {
       const exitCode = exitCodeOf(code, signal);
       const failure = exitCode === 0 ? '' : readFileSync(`/proc/self/fd/${log}`, 'utf8').trim();
       closeSync(log);
       if (failure) return reject(runtimeFailure(failure, process.args[0]!));
       const after = exitCode === 137 && before !== undefined ? outOfMemoryCount(record.cgroup) : undefined;
       resolve({ exitCode, oomKilled: after !== undefined && after > before! });
-    });
+    };
+    if (readers.length > 0) child.once('exit', (code, signal) => void drained(readers).then(() => end(code, signal)));
+    else child.once('close', end);
   });
   exit.catch(() => {}); // whoever waits hears of it
   return {
     stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    stdout: stdout?.reader ?? child.stdout,
+    stderr: stderr?.reader ?? child.stderr,
     // The runtime passes signals on, but for those that nobody can catch.
     kill: (signal) => (signal === 'SIGKILL' || signal === 'SIGSTOP' ? signalInside(child.pid, signal) : void child.kill(signal)),
     exit,
   };
+}
+
+/** What the command itself said has arrived. Something that it left running may keep a pipe open for ever: that is not waited for. */
+async function drained(readers: readonly Socket[]): Promise<void> {
+  const patience = 200; // ms; bytes that were written are there already
+  const closed = readers.filter((reader) => !reader.closed).map((reader) => new Promise((resolve) => reader.once('close', resolve)));
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise((resolve) => (timer = setTimeout(resolve, patience)));
+  await Promise.race([Promise.all(closed), enough]);
+  clearTimeout(timer);
+  for (const reader of readers) reader.unref();
 }
 
 /** The runtime's log names its failures; the command's own output is never in it. */

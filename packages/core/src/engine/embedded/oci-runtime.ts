@@ -1,4 +1,4 @@
-import { mkdirSync, statfsSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
@@ -22,6 +22,7 @@ export async function deleteFromRuntime(runtime: OciRuntime, id: string): Promis
   if (exitCode !== 0 && !/does not exist|no such file/i.test(stderr)) {
     throw new UserError('RUNTIME_FAILED', `the OCI runtime could not delete ${id}: ${stderr.trim()}`);
   }
+  rmSync(join(runtime.root, id), { recursive: true, force: true }); // what another runtime wrote there
 }
 
 let entered = false;

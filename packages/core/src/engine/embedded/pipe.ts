@@ -1,11 +1,10 @@
 import { chownSync, closeSync, constants, openSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
 import { makeNode } from '../../base/system-calls.ts';
 import type { Owner } from './tree.ts';
 
 export interface Pipe {
-  readonly reader: Readable;
+  readonly reader: Socket;
   /** To be given to a child and closed here: the reader ends with the last writer. */
   readonly writer: number;
 }

@@ -1,14 +1,17 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
+import { readText } from '../../base/files.ts';
 import { start } from '../../base/processes.ts';
 import type { LayerStore } from '../../store/layer-store.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
-import { identify } from './living-process.ts';
+import { initPath } from './init.ts';
+import { identify, isAlive, type LivingProcess } from './living-process.ts';
 import { claimPorts, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
 import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
 import { mountOverlay } from './overlay.ts';
@@ -56,6 +59,23 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   writeJson(files.processes, { ...processes, startedAt } satisfies ContainerProcesses);
   const { exitCode, stderr } = await callRuntime({ program: record.runtime, root: record.runtimeRoot }, 'start', spec.id);
   if (exitCode !== 0) throw new UserError('RUNTIME_FAILED', `the container could not be started: ${stderr.trim()}`);
+  await waitForInit(processes.init, files);
+}
+
+/** Until its init runs, the process is the runtime's own: what keeps init from being executed shows only now. */
+async function waitForInit(init: LivingProcess, files: ContainerFiles): Promise<void> {
+  const program = statSync(join(files.run, 'init'));
+  for (;;) {
+    const running = statSync(`/proc/${init.pid}/exe`, { throwIfNoEntry: false });
+    if (running?.ino === program.ino && running.dev === program.dev) return;
+    if (!isAlive(init)) break;
+    await delay(1);
+  }
+  const said = (readText(files.log) ?? '').split('\n').find((line) => line.includes(initPath));
+  if (said === undefined) return; // it ran, and so did its command, to its end
+  throw new UserError('RUNTIME_FAILED', `the container ended before it began: ${said.replace(/^\S+ \S+ [FP] /, '')}`, {
+    hint: 'the user of the environment must be able to enter the root directory of the image',
+  });
 }
 
 async function create(

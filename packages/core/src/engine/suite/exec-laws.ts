@@ -31,6 +31,19 @@ export function execLaws(rig: Rig): void {
       expect(stderr).toBe('problem\n');
     });
 
+    test('lets a command open its own stdout and stderr', async () => {
+      expect(await ask(rig.box, 'echo a > /dev/stdout; echo b > /dev/stderr')).toMatchObject({ stdout: 'a\n', stderr: 'b\n' });
+    });
+
+    test('ends with the command, also when that leaves something running', async () => {
+      const process = await rig.box.exec(['sh', '-c', 'sleep 5 & echo begun'], { stdio: 'pipe' });
+      let said = '';
+      process.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      const started = performance.now();
+      expect(await process.exit).toMatchObject({ exitCode: 0 });
+      expect([said, performance.now() - started < 4000]).toEqual(['begun\n', true]);
+    });
+
     test('shows the declared environment only, with what is added', async () => {
       process.env['DEVENV_SUITE_LEAK'] = 'leak';
       const { stdout } = await ask(rig.box, ['env'], { env: { ADDED: 'x=y', GREETING: 'bye' } });
