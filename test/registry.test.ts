@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,6 +16,7 @@ beforeAll(async () => {
   // An image as a team keeps one: Debian, with Node and npm on it, put into the registry by skopeo.
   const [layer] = globSync(join(seedFolder(), 'data/layers/*'));
   const node = mkdtempSync(join(tmpdir(), 'devenv-node-image-'));
+  chmodSync(node, 0o755); // it becomes the root directory
   mkdirSync(join(node, 'usr/local/bin'), { recursive: true });
   mkdirSync(join(node, 'usr/local/lib/node_modules'), { recursive: true });
   execFileSync('cp', [workspaceNode(), join(node, 'usr/local/bin/node')]);
@@ -39,36 +40,49 @@ afterAll(async () => {
 
 const image = (): string => `${registry.host}/team/node:24`;
 
-test('a Node project is set up on an image from a registry: npm ci in a cached step, npm test in the workspace', async () => {
-  const lock = {
+const nodeProject = (): Record<string, unknown> => ({
+  'devenv.json': {
+    image: image(),
+    steps: [
+      { name: 'deps', run: 'npm ci', inputs: ['package.json', 'package-lock.json'], outputs: ['node_modules'], cache: ['/home/dev/.npm'] },
+    ],
+    user: 'dev',
+  },
+  'package.json': { name: 'app', version: '1.0.0', dependencies: { 'is-number': '7.0.0' }, scripts: { test: 'node --test' } },
+  'package-lock.json': {
     name: 'app',
+    version: '1.0.0',
     lockfileVersion: 3,
     packages: {
-      '': { name: 'app', version: '1.0.0', dependencies: { greet: 'file:greet' } },
-      greet: { version: '1.0.0' },
-      'node_modules/greet': { resolved: 'greet', link: true },
+      '': { name: 'app', version: '1.0.0', dependencies: { 'is-number': '7.0.0' } },
+      'node_modules/is-number': {
+        version: '7.0.0',
+        integrity: 'sha512-41Cifkg6e8TylSpdtTpeLVMqvSBEVzTttHvERD741+pnZ8ANv0004MRL43QKPDlK9cGvNp6NZWZUBlbGXYxxng==',
+      },
     },
-  };
-  const cwd = rig.project({
-    'devenv.json': {
-      image: image(),
-      steps: [{ name: 'deps', run: 'npm ci', inputs: ['package.json', 'package-lock.json', 'greet'], workdir: '/srv' }],
-      user: 'dev',
-    },
-    'package.json': { name: 'app', version: '1.0.0', dependencies: { greet: 'file:greet' }, scripts: { test: 'node --test' } },
-    'package-lock.json': lock,
-    'greet/package.json': { name: 'greet', version: '1.0.0' },
-    'greet/index.js': 'module.exports = (name) => `hello ${name}`;',
-    'app.test.js':
-      "const test = require('node:test'); test('greets', () => { if (require('/srv/node_modules/greet')('you') !== 'hello you') throw new Error(); });",
-  });
-  const up = await rig.ok(['up', '--json'], { cwd });
-  expect(up.json).toMatchObject({ built: 1 });
-  expect(
-    (await rig.ok(['exec', '--', 'sh', '-c', 'echo $NODE_VERSION; cat /made-by-skopeo; node --version; id -un'], { cwd })).stdout,
-  ).toMatch(/^24\nyes\nv24\.\S+\ndev\n$/);
-  const tests = await rig.ok(['exec', 'npm', 'test'], { cwd });
-  expect(tests.stdout).toMatch(/pass 1/);
+  },
+  'app.test.js': "require('node:test')('numbers', () => { if (!require('is-number')(7)) throw new Error(); });",
+});
+
+test('a Node project on an image from a registry: npm ci is cached, its node_modules appear in the workspace, the host stays clean', async () => {
+  const cwd = rig.project(nodeProject());
+  expect((await rig.ok(['up', '--json'], { cwd })).json).toMatchObject({ built: 1 });
+  const told = await rig.ok(['exec', '--', 'sh', '-c', 'echo $NODE_VERSION; cat /made-by-skopeo; node --version; id -un'], { cwd });
+  expect(told.stdout).toMatch(/^24\nyes\nv24\.\S+\ndev\n$/);
+  expect((await rig.ok(['exec', 'npm', 'test'], { cwd })).stdout).toMatch(/pass 1/);
+  expect(existsSync(join(cwd, 'node_modules')) ? readdirSync(join(cwd, 'node_modules')) : []).toEqual([]);
+
+  // What is changed by hand inside changes this environment only, and goes with it.
+  await rig.ok(['exec', 'sh', '-c', 'echo broken > node_modules/is-number/index.js && touch node_modules/extra'], { cwd });
+  expect((await rig.devenv(['exec', 'npm', 'test'], { cwd })).exitCode).toBe(1);
+  const clone = rig.project(nodeProject());
+  expect((await rig.ok(['up', '--json'], { cwd: clone })).json).toMatchObject({ built: 0, cached: 1 });
+  await rig.ok(['exec', 'npm', 'test'], { cwd: clone });
+  await rig.ok(['down'], { cwd });
+  expect(existsSync(join(cwd, 'node_modules')) ? readdirSync(join(cwd, 'node_modules')) : []).toEqual([]);
+  expect((await rig.ok(['up', '--json'], { cwd })).json).toMatchObject({ built: 0, cached: 1 });
+  expect((await rig.ok(['exec', 'npm', 'test'], { cwd })).stdout).toMatch(/pass 1/);
+  expect((await rig.ok(['exec', 'ls', 'node_modules'], { cwd })).stdout).toBe('is-number\n');
 });
 
 test('the same image under another tag, recompressed, is the same base: every step stays cached', async () => {
