@@ -99,14 +99,14 @@ export async function claimPorts(ports: readonly PortMapping[]): Promise<PortMap
 }
 
 /** resolv.conf for a container: the host's, unless its resolver is reachable from the host only. */
-export function resolvConf(): string {
+function resolvConf(): string {
   const [text, upstream] = [readText('/etc/resolv.conf') ?? '', readText('/run/systemd/resolve/resolv.conf')];
   if (nameservers(text).some((address) => !isLoopback(address))) return withoutLoopback(text);
   if (upstream && nameservers(upstream).some((address) => !isLoopback(address))) return withoutLoopback(upstream);
   return `${withoutLoopback(text)}nameserver ${dnsForward}\n`;
 }
 
-export function hostsFile(hostname: string): string {
+function hostsFile(hostname: string): string {
   return `127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n127.0.1.1\t${hostname}\n`;
 }
 

@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../base/canonical-json.ts';
 import type { Event } from '../../base/events.ts';
+import { run } from '../../base/processes.ts';
 import { sha256Digest } from '../../oci/digest.ts';
 import type { Image, Layer } from '../../oci/image.ts';
 import { hostPlatform } from '../../oci/platform.ts';
@@ -156,11 +156,11 @@ export function buildLaws(rig: Rig): void {
     });
 
     test('unpacks the layers of an image, each once, and tells of the bytes', async () => {
-      const layerOf = (name: string, text: string): Layer & { opened: number } => {
+      const layerOf = async (name: string, text: string): Promise<Layer & { opened: number }> => {
         const folder = join(rig.scratch, name);
         mkdirSync(folder);
         writeFileSync(join(folder, name), text);
-        const tar = execFileSync('tar', ['-c', '-C', folder, name]);
+        const tar = Buffer.from((await run('tar', ['-c', '-C', folder, name])).stdout); // ASCII throughout
         const layer = {
           diffId: sha256Digest(sha256(tar)),
           size: tar.length,
@@ -173,7 +173,7 @@ export function buildLaws(rig: Rig): void {
         };
         return layer;
       };
-      const layers = [layerOf('lower', 'a'), layerOf('higher', 'b')];
+      const layers = [await layerOf('lower', 'a'), await layerOf('higher', 'b')];
       const config = { env: {}, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] };
       const image: Image = { id: layers[0]!.diffId, platform: hostPlatform(), config, layers };
       const events: Event[] = [];
