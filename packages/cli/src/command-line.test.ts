@@ -41,7 +41,7 @@ test.each(['', '--', '-u dev', '--bogus ls', '-x ls', '--progress fast ls', '--h
 test('up takes its own flags and nothing else', () => {
   expect(parseUp(words('--no-cache --refresh --json'))).toMatchObject({ noCache: true, refresh: true, json: true });
   expect(parseUp([])).toMatchObject({ noCache: false, refresh: false });
-  for (const line of ['--dry-run', 'extra', '--help', '-h', '-u dev']) expect(parseUp(words(line))).toBeUndefined();
+  for (const line of ['--dry-run', '--run', '--watch', 'extra', '--help', '-h', '-u dev']) expect(parseUp(words(line))).toBeUndefined();
 });
 
 test('run takes the flags of build and of exec before its command', () => {
@@ -62,8 +62,8 @@ test.each([
   ['exec', fastPathOptions.exec, Exec.flags],
 ])('the fast path of %s knows the flags that oclif knows', (_verb, fast, slow) => {
   const kinds = Object.entries(slow)
-    // `up --dry-run` is a plan: nothing to be fast about.
-    .filter(([name]) => name !== 'dry-run')
+    // These do more than a warm `up`: nothing to be fast about.
+    .filter(([name]) => !['dry-run', 'run', 'watch'].includes(name))
     .map(([name, { char, type }]) => [name, { type: type === 'boolean' ? 'boolean' : 'string', short: char }]);
   expect(Object.fromEntries(Object.entries(fast).map(([name, { type, short }]) => [name, { type, short }]))).toEqual(
     Object.fromEntries(kinds),

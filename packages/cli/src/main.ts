@@ -15,7 +15,11 @@ const exitCode = (await fastPath(verb, rest)) ?? (await (await import('./dispatc
 // What the work needed has ended; idle connections must not hold the prompt.
 process.exit(exitCode);
 
+let apologised = false;
+
 async function apologise(error: unknown): Promise<void> {
+  if (apologised) process.exit(1); // what should have told of it is broken too
+  apologised = true;
   const { describeError } = await import('./render/error.ts');
   const verbose = argv.includes('--verbose') || Boolean(process.env['DEVENV_DEBUG']);
   process.stderr.write(

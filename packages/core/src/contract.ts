@@ -1,7 +1,6 @@
 import type { Report } from './base/events.ts';
 import type { Change } from './container/compare.ts';
 import type { LogLine, Probe } from './engine/engine.ts';
-import type { Plan } from './plan/plan.ts';
 
 /** What every operation needs to know. */
 export interface Options {

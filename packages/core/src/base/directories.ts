@@ -18,7 +18,13 @@ export interface Directories {
 export function directories(env: Readonly<Record<string, string | undefined>>, uid: number): Directories {
   const base = env['DEVENV_BASE_DIR'];
   if (base) {
-    return { config: join(base, 'config'), cache: join(base, 'cache'), data: join(base, 'data'), state: join(base, 'state'), runtime: join(base, 'runtime') };
+    return {
+      config: join(base, 'config'),
+      cache: join(base, 'cache'),
+      data: join(base, 'data'),
+      state: join(base, 'state'),
+      runtime: join(base, 'runtime'),
+    };
   }
   const home = env['HOME'] ?? (uid === 0 ? '/root' : '/');
   const config = join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'devenv');

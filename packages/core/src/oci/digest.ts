@@ -8,7 +8,7 @@ export function isDigest(text: string): text is Digest {
 }
 
 /** @throws Error when the text is no sha256 digest. */
-export function asDigest(text: string): Digest {
+function asDigest(text: string): Digest {
   if (!isDigest(text)) throw new Error(`not a sha256 digest: ${text}`);
   return text;
 }

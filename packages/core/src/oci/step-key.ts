@@ -8,8 +8,7 @@ export const layerFormat = 1;
 
 /** Version 1 of what an input contributes: kind and content, never times, owners or the umask. */
 export type InputEntry =
-  | { readonly type: 'file'; readonly sha256: string; readonly executable: boolean }
-  | { readonly type: 'symlink'; readonly target: string };
+  { readonly type: 'file'; readonly sha256: string; readonly executable: boolean } | { readonly type: 'symlink'; readonly target: string };
 
 /** The components of a step key. They are stored with it, so that a miss can be explained by comparing. */
 export interface KeyParts {

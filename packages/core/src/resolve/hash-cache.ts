@@ -1,7 +1,6 @@
 import type { BigIntStats } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { readJson, writeFileAtomically } from '../base/files.ts';
+import { fileSha256 } from '../base/hash-file.ts';
 
 interface Remembered {
   /** Size, modification time, change time and inode: a file that has all four unchanged has its content unchanged. */
@@ -32,7 +31,7 @@ export class HashCache {
       this.now[path] = remembered;
       return remembered.sha256;
     }
-    const sha256 = contentSha256(path);
+    const sha256 = fileSha256(path);
     const settled = BigInt(Date.now()) * 1_000_000n - stats.ctimeNs > settleNanoseconds;
     if (settled) {
       this.now[path] = { stamp, sha256 };
@@ -50,17 +49,4 @@ export class HashCache {
       // The next command hashes again.
     }
   }
-}
-
-function contentSha256(path: string): string {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(256 * 1024);
-  const descriptor = openSync(path, 'r');
-  try {
-    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer))
-      hash.update(buffer.subarray(0, length));
-  } finally {
-    closeSync(descriptor);
-  }
-  return hash.digest('hex');
 }

@@ -72,7 +72,11 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
       if (known !== undefined && infoOf(known)) return known;
       await using draft = openDraft(parent);
       const tar = await layer.open(options);
-      await unpackLayer(tar, draft.upper, { overlay: 'trusted', lower: stackOf(parent), ...(options.signal ? { signal: options.signal } : {}) });
+      await unpackLayer(tar, draft.upper, {
+        overlay: 'trusted',
+        lower: stackOf(parent),
+        ...(options.signal ? { signal: options.signal } : {}),
+      });
       const id = await draft.keep({ diffId: layer.diffId, chainId });
       writeFileAtomically(at('chains', name), JSON.stringify({ layer: id }));
       return id;

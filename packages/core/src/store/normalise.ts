@@ -1,18 +1,7 @@
-import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  lstatSync,
-  lutimesSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  rmdirSync,
-  unlinkSync,
-  type Stats,
-} from 'node:fs';
+import { lstatSync, lutimesSync, readdirSync, readlinkSync, rmdirSync, unlinkSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { isMissing } from '../base/files.ts';
+import { fileSha256 } from '../base/hash-file.ts';
 import { getAttribute, listAttributes, removeAttribute } from '../base/system-calls.ts';
 import type { CommitOptions } from './layer-store.ts';
 
@@ -123,12 +112,12 @@ export function findInLower(lower: readonly string[], relative: string): string 
 }
 
 /** overlayfs marks a removed name by a character device 0:0. */
-export function isWhiteout(stats: Stats): boolean {
+function isWhiteout(stats: Stats): boolean {
   return stats.isCharacterDevice() && stats.rdev === 0;
 }
 
 /** A directory that hides all below it. */
-export function isOpaque(path: string): boolean {
+function isOpaque(path: string): boolean {
   return getAttribute(path, 'trusted.overlay.opaque')?.toString() === 'y';
 }
 
@@ -147,19 +136,6 @@ function dropLocalAttributes(path: string): void {
 function clampTimes(path: string, stats: Stats, epoch: number): void {
   const seconds = Math.min(Math.floor(stats.mtimeMs / 1000), epoch);
   if (stats.mtimeMs !== seconds * 1000) lutimesSync(path, seconds, seconds);
-}
-
-export function fileSha256(path: string): string {
-  const hash = createHash('sha256');
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
-  const descriptor = openSync(path, 'r');
-  try {
-    for (let length = readSync(descriptor, buffer); length > 0; length = readSync(descriptor, buffer))
-      hash.update(buffer.subarray(0, length));
-  } finally {
-    closeSync(descriptor);
-  }
-  return hash.digest('hex');
 }
 
 function lstatOrUndefined(path: string): Stats | undefined {
