@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../base/canonical-json.ts';
 import type { Event } from '../../base/events.ts';
-import { run } from '../../base/processes.ts';
+import { run as runProgram } from '../../base/processes.ts';
 import { sha256Digest } from '../../oci/digest.ts';
 import type { Image, Layer } from '../../oci/image.ts';
 import { hostPlatform } from '../../oci/platform.ts';
@@ -160,7 +160,7 @@ export function buildLaws(rig: Rig): void {
         const folder = join(rig.scratch, name);
         mkdirSync(folder);
         writeFileSync(join(folder, name), text);
-        const tar = Buffer.from((await run('tar', ['-c', '-C', folder, name])).stdout); // ASCII throughout
+        const tar = Buffer.from((await runProgram('tar', ['-c', '-C', folder, name])).stdout); // ASCII throughout
         const layer = {
           diffId: sha256Digest(sha256(tar)),
           size: tar.length,
