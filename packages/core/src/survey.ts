@@ -121,13 +121,14 @@ export async function reasonsOf(found: Survey, step: PlannedStep, earlier: reado
 
 async function rebuildChange(found: Survey, first: PlannedStep | undefined): Promise<Change> {
   const earlier = await found.tools.engine.builder.records();
-  if (!first || found.plan.base.state === 'runs') return { kind: 'rebuild', text: `rebuild from the base ${found.plan.base.title}` };
+  if (!first || found.plan.base.state === 'runs')
+    return { kind: 'rebuild', text: `the base ${found.plan.base.title} is not here`, effect: 'rebuild from the base' };
   const reasons = await reasonsOf(found, first, earlier);
   const seconds = found.plan.steps.filter((step) => step.state === 'runs').map((step) => lastSeconds(found, step, earlier));
   const known = seconds.reduce<number>((sum, value) => sum + (value ?? 0), 0);
   const about = seconds.some((value) => value !== undefined) ? ` (about ${Math.max(1, Math.round(known))} s)` : '';
   const place = first.number === undefined ? first.name : `step ${first.number}`;
-  return { kind: 'rebuild', text: `rebuild from ${place}${about}: ${first.name} runs: ${reasons.join('; ')}` };
+  return { kind: 'rebuild', text: `${first.name} runs: ${reasons.join('; ')}`, effect: `rebuild from ${place}${about}` };
 }
 
 function lastSeconds(found: Survey, step: PlannedStep, earlier: readonly StepRecord[]): number | undefined {

@@ -27,6 +27,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
   const running = state === 'running';
   const runs = options.run ?? runsCommand(record);
   const changes = record && existing ? await changesOf(found, record, running ? startedAt : undefined, runs) : [];
+  for (const { text, effect } of changes) options.report({ type: 'notice', level: 'info', message: `${text} (${effect})` });
   const asked = options.noCache === true || options.refresh === true;
   const current: Current =
     record && existing && running && !asked && changes.every((change) => change.kind === 'hot')

@@ -2,10 +2,10 @@ import type { BuildResult, Change, UpResult } from '@devenv/core';
 import { duration, plural } from './format.ts';
 import { printableLine } from './printable.ts';
 
-/** `Ready in 14 s · 2 steps built, 1 cached · localhost:3000 · next: devenv shell`, after what had changed. */
+/** `Ready in 14 s · 2 steps built, 1 cached · localhost:3000 · next: devenv shell` */
 export function describeUp(result: UpResult): string {
   const parts = [`Ready in ${duration(result.seconds)}`, whatWasDone(result), ...result.addresses.map(printableLine), 'next: devenv shell'];
-  return [...result.changes.map((change) => printableLine(change.text)), parts.join(' · ')].join('\n');
+  return parts.join(' · ');
 }
 
 export function describeBuild(result: BuildResult): string {
@@ -13,10 +13,9 @@ export function describeBuild(result: BuildResult): string {
   return [`Built in ${duration(result.seconds)}`, steps, 'next: devenv up'].join(' · ');
 }
 
-/** A difference that stands: what `up` would have to do about it. The text of a rebuild says so itself. */
-export function describeChange({ kind, text }: Change): string {
-  const effect = { hot: ' (applies at once)', restart: ' (needs a restart)', rebuild: '' }[kind];
-  return `${printableLine(text)}${effect}`;
+/** A difference that stands, and what `up` would do about it. */
+export function describeChange({ text, effect }: Change): string {
+  return `${printableLine(text)} (${effect})`;
 }
 
 function whatWasDone(result: UpResult): string {

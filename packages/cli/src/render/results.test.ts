@@ -26,8 +26,12 @@ test.each<[Partial<UpResult>, string]>([
   [{ action: 'started', cached: 3, seconds: 0.4 }, 'Ready in 0.4 s · 3 steps cached · started · next: devenv shell'],
   [{ cached: 3 }, 'Ready in 14 s · 3 steps cached · next: devenv shell'],
   [
-    { built: 1, action: 'recreated', changes: [{ kind: 'rebuild', text: 'deps runs: package-lock.json changed' }] },
-    'deps runs: package-lock.json changed\nReady in 14 s · 1 step built · new container · next: devenv shell',
+    {
+      built: 1,
+      action: 'recreated',
+      changes: [{ kind: 'rebuild', text: 'deps runs: package-lock.json changed', effect: 'rebuild from step 2' }],
+    },
+    'Ready in 14 s · 1 step built · new container · next: devenv shell',
   ],
 ])('up ends with one line: %o', (some, line) => expect(describeUp({ ...ready, ...some })).toBe(line));
 
@@ -85,7 +89,7 @@ test('status says what is different and what to do', () => {
     environmentId: 'e',
     state: 'running',
     stale: true,
-    changes: [{ kind: 'hot', text: 'ports: 3000 added' }],
+    changes: [{ kind: 'hot', text: 'ports: 3000 added', effect: 'applies at once' }],
     environment,
   };
   expect(describeStatus(status, false, now)).toMatchInlineSnapshot(`

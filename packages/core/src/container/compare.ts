@@ -6,19 +6,23 @@ import type { HookCommand, HookEvent } from './run-hooks.ts';
 /** One difference between an environment and its file, in words that every front end repeats. */
 export interface Change {
   readonly kind: 'hot' | 'restart' | 'rebuild';
+  /** `ports: 3000 added`, `deps runs: input package-lock.json changed: 1a2b… → 3c4d…`. */
   readonly text: string;
+  /** What bringing it in line takes: `applies at once`, `needs a restart`, `rebuild from step 3 (about 40 s)`. */
+  readonly effect: string;
 }
+
+const effects = { hot: 'applies at once', restart: 'needs a restart' } as const;
 
 /** What differs between the container made from `before` and the one that is wanted, and what bringing it in line takes. */
 export function compareSpecs(before: ContainerSpec, after: ContainerSpec): Change[] {
   const changes: Change[] = [];
-  for (const [field, kind] of Object.entries(fields) as [keyof typeof fields, Change['kind']][]) {
+  for (const [field, kind] of Object.entries(fields) as [keyof typeof fields, 'hot' | 'restart'][]) {
     if (same(before[field], after[field])) continue;
     const sharedMemory = field === 'limits' && before.limits.shm !== after.limits.shm; // the size of a mount that is in use
-    changes.push({
-      kind: sharedMemory ? 'restart' : kind,
-      text: field === 'layer' ? 'the image changed' : describe(field, before[field], after[field]),
-    });
+    const needed = sharedMemory ? 'restart' : kind;
+    const text = field === 'layer' ? 'the image changed' : describe(field, before[field], after[field]);
+    changes.push({ kind: needed, text, effect: effects[needed] });
   }
   return changes;
 }
@@ -32,9 +36,15 @@ export function compareHooks(
   const changes: (Change & { readonly event: HookEvent })[] = [];
   for (const event of ['create', 'start'] as const) {
     if (hooks[event].length === 0 || record.hooksDone[event] === hookIdentity(event, hooks, record, startedAt)) continue;
-    changes.push({ kind: 'hot', event, text: `hooks: ${event} ${record.hooksDone[event] === undefined ? 'has not run' : 'changed'}` });
+    changes.push({
+      kind: 'hot',
+      effect: effects.hot,
+      event,
+      text: `hooks: ${event} ${record.hooksDone[event] === undefined ? 'has not run' : 'changed'}`,
+    });
   }
-  if (!same(hooks.attach, record.attach)) changes.push({ kind: 'hot', event: 'attach', text: 'hooks: attach changed' });
+  if (!same(hooks.attach, record.attach))
+    changes.push({ kind: 'hot', effect: effects.hot, event: 'attach', text: 'hooks: attach changed' });
   return changes;
 }
 
@@ -64,7 +74,7 @@ const fields = {
   ports: 'hot',
   limits: 'hot',
   labels: 'hot',
-} as const satisfies Partial<Record<keyof ContainerSpec, Change['kind']>>;
+} as const satisfies Partial<Record<keyof ContainerSpec, keyof typeof effects>>;
 
 function describe(field: keyof typeof fields, before: unknown, after: unknown): string {
   if (field === 'certificates') return 'certificates changed';
