@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Options } from './contract.ts';
 import { directories, type Directories } from './base/directories.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
+import type { LocalSource } from './registry/local.ts';
 import type { Registry } from './registry/registry.ts';
 
 /** Everything that stands below the stages, chosen for this user on this machine: the only place that names implementations. */
@@ -9,7 +10,7 @@ export interface Tools {
   readonly directories: Directories;
   readonly engine: Engine;
   /** Opened when a name has to be looked up or a layer fetched: a warm command does neither. */
-  readonly registry: () => Promise<Registry>;
+  readonly registry: (source?: LocalSource) => Promise<Registry>;
 }
 
 /** Name of the engine that is used here. */
@@ -23,7 +24,20 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
   return {
     directories: places,
     engine: findEngine({ directories: places, store, cache: store, env: options.env, report: options.report }),
-    registry: () => openRegistry(options),
+    registry: registries(options, places),
+  };
+}
+
+/** The registries, or what lies on this machine: that is opened once, since a compressed archive has to be read as a whole. */
+function registries(options: Pick<Options, 'env'>, places: Directories): Tools['registry'] {
+  const opened = new Map<string, Promise<Registry>>();
+  return async (source) => {
+    if (!source) return openRegistry(options);
+    const { localRegistry, localStamp } = await import('./registry/local.ts');
+    const key = `${source.kind} ${source.path} ${localStamp(source)}`;
+    const known = opened.get(key) ?? localRegistry(source, join(places.cache, 'archives'));
+    opened.set(key, known);
+    return known;
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Build } from '../engine/engine.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { Plan, ResolvedBase } from '../plan/plan.ts';
+import { localReference } from '../registry/local.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildChoices, BuildTools } from './build-tools.ts';
 import { debianBase } from './debian-base.ts';
@@ -49,7 +50,8 @@ async function pull(
   tools: BuildTools,
   task: string,
 ): Promise<LayerId | undefined> {
-  const registry = await tools.registry();
-  const image = await registry.get({ ...parseReference(base.reference), digest: base.name.manifest }, plan.platform);
+  const registry = await tools.registry(base.local);
+  const reference = base.local ? localReference : parseReference(base.reference);
+  const image = await registry.get({ ...reference, digest: base.name.manifest }, plan.platform);
   return session.load(image, task);
 }

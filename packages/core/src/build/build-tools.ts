@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
 import type { Report } from '../base/events.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { LocalSource } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 
 export interface BuildTools {
   readonly engine: Engine;
-  readonly registry: () => Promise<Registry>;
+  readonly registry: (source?: LocalSource) => Promise<Registry>;
   readonly report: Report;
   readonly signal: AbortSignal;
   /** Folder for the logs of failed steps. */

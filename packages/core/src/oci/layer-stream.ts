@@ -20,7 +20,8 @@ export function layerStream(blob: AsyncIterable<Buffer>, descriptor: Descriptor,
   return Readable.from(verified(decompressed(checked), { digest: diffId, what: `content of layer ${descriptor.digest}` }));
 }
 
-async function* decompressed(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+/** Gzip, zstd or plain, as the first bytes say. @throws UserError BAD_ARCHIVE */
+export async function* decompressed(blob: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   try {
     const { start, rest } = await peek(blob, 4);
     const found = decoderOf(start);

@@ -30,6 +30,6 @@ export async function* verified(source: AsyncIterable<Buffer>, { digest, size, w
 
 export function mismatch(what: string, why: string): UserError {
   return new UserError('DIGEST_MISMATCH', `The ${what} is not what was asked for: ${why}.`, {
-    hint: 'Something between here and the registry changed it, or the registry is damaged. Try again; if it stays so, tell who runs the registry.',
+    hint: 'Something between here and where it comes from changed it, or it is damaged there. Fetch it again; if it stays so, tell who provides it.',
   });
 }

@@ -25,18 +25,32 @@ export interface BlobOptions {
   readonly onBytes?: (count: number) => void;
 }
 
+/** How errors speak of the place that content comes from. */
+export interface Words {
+  name(reference: Reference): string;
+  notFound(reference: Reference): UserError;
+  /** Something is not what the specification says. */
+  unusable(reference: Reference, why: string): UserError;
+}
+
 /** A registry over content: what a name means, which platform, and that every byte is the one that was named. */
-export function contentRegistry(content: Content): Registry {
+export function contentRegistry(content: Content, words: Words = { name: formatReference, notFound, unusable: answer }): Registry {
+  const source: Source = { content, words };
   return {
     async resolve(reference, platform) {
-      return (await find(content, reference, platform))?.digest;
+      return (await find(source, reference, platform))?.digest;
     },
     async get(reference, platform) {
-      const found = await find(content, reference, platform);
-      if (!found) throw notFound(reference);
-      return imageOf(content, reference, found.manifest, platform);
+      const found = await find(source, reference, platform);
+      if (!found) throw words.notFound(reference);
+      return imageOf(source, reference, found.manifest, platform);
     },
   };
+}
+
+interface Source {
+  readonly content: Content;
+  readonly words: Words;
 }
 
 interface Found {
@@ -44,56 +58,56 @@ interface Found {
   readonly manifest: Manifest;
 }
 
-async function find(content: Content, reference: Reference, platform: Platform): Promise<Found | undefined> {
-  const first = await fetchManifest(content, reference);
+async function find(source: Source, reference: Reference, platform: Platform): Promise<Found | undefined> {
+  const first = await fetchManifest(source, reference);
   if (!first) return undefined;
   if (first.document.kind === 'manifest') return { digest: first.digest, manifest: first.document };
   const entry = choosePlatform(first.document, platform);
-  if (!entry) throw noPlatform(reference, platform, platformsOf(first.document));
-  const second = await fetchManifest(content, { ...reference, digest: entry.digest });
-  if (!second) throw answer(reference, `its index names the manifest ${entry.digest}, which is not there`);
-  if (second.document.kind !== 'manifest') throw answer(reference, 'its index leads to another index');
+  if (!entry) throw noPlatform(source.words.name(reference), platform, platformsOf(first.document));
+  const second = await fetchManifest(source, { ...reference, digest: entry.digest });
+  if (!second) throw source.words.unusable(reference, `its index names the manifest ${entry.digest}, which is not there`);
+  if (second.document.kind !== 'manifest') throw source.words.unusable(reference, 'its index leads to another index');
   return { digest: second.digest, manifest: second.document };
 }
 
-async function fetchManifest(content: Content, reference: Reference): Promise<{ digest: Digest; document: Manifest | Index } | undefined> {
-  const answered = await content.manifest(reference);
+async function fetchManifest(source: Source, reference: Reference): Promise<{ digest: Digest; document: Manifest | Index } | undefined> {
+  const answered = await source.content.manifest(reference);
   if (!answered) return undefined;
   const digest = sha256Digest(createHash('sha256').update(answered.bytes).digest('hex'));
   if (reference.digest && digest !== reference.digest)
-    throw mismatch(`manifest of ${formatReference(reference)}`, `its digest is ${digest}`);
-  return { digest, document: read(reference, () => parseManifest(answered.bytes, answered.mediaType)) };
+    throw mismatch(`manifest of ${source.words.name(reference)}`, `its digest is ${digest}`);
+  return { digest, document: read(source, reference, () => parseManifest(answered.bytes, answered.mediaType)) };
 }
 
-async function imageOf(content: Content, reference: Reference, manifest: Manifest, platform: Platform): Promise<Image> {
-  if (manifest.config.size > documentLimit) throw answer(reference, 'its config is longer than 4 MiB');
-  const what = `config of ${formatReference(reference)}`;
+async function imageOf(source: Source, reference: Reference, manifest: Manifest, platform: Platform): Promise<Image> {
+  if (manifest.config.size > documentLimit) throw source.words.unusable(reference, 'its config is longer than 4 MiB');
+  const what = `config of ${source.words.name(reference)}`;
   const chunks: Buffer[] = [];
-  for await (const chunk of verified(content.blob(reference, manifest.config, {}), { ...manifest.config, what })) chunks.push(chunk);
-  const document = read(reference, () => parseImageConfig(Buffer.concat(chunks)));
+  for await (const chunk of verified(source.content.blob(reference, manifest.config, {}), { ...manifest.config, what })) chunks.push(chunk);
+  const document = read(source, reference, () => parseImageConfig(Buffer.concat(chunks)));
   if (document.platform && !runsOn(document.platform, platform)) {
     const { os, architecture, variant } = document.platform;
-    throw noPlatform(reference, platform, [[os, architecture, ...(variant ? [variant] : [])].join('/')]);
+    throw noPlatform(source.words.name(reference), platform, [[os, architecture, ...(variant ? [variant] : [])].join('/')]);
   }
   if (document.diffIds.length !== manifest.layers.length)
-    throw answer(reference, `it has ${manifest.layers.length} layers and ${document.diffIds.length} diff ids`);
-  const layers = manifest.layers.map((layer, index) => layerOf(content, reference, layer, document.diffIds[index]!));
+    throw source.words.unusable(reference, `it has ${manifest.layers.length} layers and ${document.diffIds.length} diff ids`);
+  const layers = manifest.layers.map((layer, index) => layerOf(source, reference, layer, document.diffIds[index]!));
   return { id: manifest.config.digest, platform, config: document.config, layers };
 }
 
-function layerOf(content: Content, reference: Reference, descriptor: Descriptor, diffId: Digest): Layer {
+function layerOf(source: Source, reference: Reference, descriptor: Descriptor, diffId: Digest): Layer {
   return {
     diffId,
     size: descriptor.size,
-    open: async (options = {}) => layerStream(content.blob(reference, descriptor, options), descriptor, diffId),
+    open: async (options = {}) => layerStream(source.content.blob(reference, descriptor, options), descriptor, diffId),
   };
 }
 
-function read<T>(reference: Reference, parse: () => T): T {
+function read<T>(source: Source, reference: Reference, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    if (error instanceof DocumentError) throw answer(reference, error.message);
+    if (error instanceof DocumentError) throw source.words.unusable(reference, error.message);
     throw error;
   }
 }
@@ -106,10 +120,10 @@ function notFound(reference: Reference): UserError {
   });
 }
 
-function noPlatform(reference: Reference, platform: Platform, known: readonly string[]): UserError {
+function noPlatform(name: string, platform: Platform, known: readonly string[]): UserError {
   return new UserError(
     'PLATFORM_NOT_FOUND',
-    `${formatReference(reference)} does not exist for ${formatPlatform(platform)}; it exists for ${known.join(', ') || 'no platform'}.`,
+    `${name} does not exist for ${formatPlatform(platform)}; it exists for ${known.join(', ') || 'no platform'}.`,
     {
       hint: 'Choose another image or tag, or set "platform" to one of these.',
     },

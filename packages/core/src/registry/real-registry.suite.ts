@@ -74,8 +74,8 @@ export async function startRealRegistry(options: RealRegistryOptions = {}): Prom
   };
 }
 
-/** An OCI image layout (image-spec, image-layout.md). */
-function writeLayout(directory: string, images: readonly MemoryImage[]): void {
+/** An OCI image layout (image-spec, image-layout.md). Layers are gzip, zstd and plain in turn, or the first of these. */
+export function writeLayout(directory: string, images: readonly MemoryImage[], compressions: 1 | 2 | 3 = 3): void {
   const blobs = join(directory, 'blobs/sha256');
   mkdirSync(blobs, { recursive: true });
   const keep = (bytes: Buffer): { digest: string; size: number } => {
@@ -105,7 +105,7 @@ function writeLayout(directory: string, images: readonly MemoryImage[]): void {
       schemaVersion: 2,
       mediaType: 'application/vnd.oci.image.manifest.v1+json',
       config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...keepJson({ ...platform, config: execution, rootfs }) },
-      layers: layers.map((tar, index) => compress[index % compress.length]!(tar)),
+      layers: layers.map((tar, index) => compress[index % compressions]!(tar)),
     };
     return { mediaType: manifest.mediaType, ...keepJson(manifest), platform };
   });

@@ -1,14 +1,17 @@
+import { basename } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { UserError, type Problem } from '../base/errors.ts';
 import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
-import { formatReference, parseReference } from '../oci/reference.ts';
+import type { Digest } from '../oci/digest.ts';
+import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
+import { localReference, localStamp, type LocalSource } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import { HashCache } from './hash-cache.ts';
 import type { Resolved, ResolvedBase, ResolvedName, ResolvedNames } from './resolved.ts';
 import { resolveFiles } from './resolve-files.ts';
 
 export interface ResolveOptions {
-  readonly registry: () => Promise<Registry>;
+  readonly registry: (source?: LocalSource) => Promise<Registry>;
   /** What names meant before; asked again when `refresh`. */
   readonly known: ResolvedNames;
   readonly refresh: boolean;
@@ -37,7 +40,8 @@ export async function resolve(config: Config, options: ResolveOptions): Promise<
 /** Names and digests of a resolved config, to be known the next time. */
 export function namesOf(resolved: Resolved): ResolvedNames {
   if (resolved.base.kind !== 'image') return {};
-  return { [nameKey(resolved.base.reference, resolved.platform)]: resolved.base.name };
+  const { reference, local, name } = resolved.base;
+  return { [local ? localKey(local, resolved.platform) : nameKey(reference, resolved.platform)]: name };
 }
 
 function platformOf(config: Config): Platform {
@@ -53,7 +57,7 @@ function platformOf(config: Config): Platform {
 async function resolveBase(config: Config, platform: Platform, options: ResolveOptions): Promise<ResolvedBase> {
   const base = config.base;
   if (base.kind === 'debian' || base.kind === 'scratch') return base;
-  if (base.kind !== 'registry') throw new UserError('NOT_SUPPORTED', `The base "${base.kind}" is not supported yet.`);
+  if (base.kind === 'archive' || base.kind === 'layout') return resolveLocal(base, platform, options);
   const reference = parseReference(base.reference);
   const text = formatReference(reference);
   const known = options.refresh ? undefined : options.known[nameKey(text, platform)];
@@ -62,9 +66,28 @@ async function resolveBase(config: Config, platform: Platform, options: ResolveO
   const manifest = await registry.resolve(reference, platform);
   if (!manifest)
     throw new UserError('IMAGE_NOT_FOUND', `There is no image ${text}.`, { hint: 'Check the name and the tag in devenv.json.' });
-  const image = await registry.get({ ...reference, digest: manifest }, platform);
-  const name: ResolvedName = { manifest, image: image.id, config: image.config };
-  return { kind: 'image', reference: text, name };
+  return { kind: 'image', reference: text, name: await lookUp(registry, { ...reference, digest: manifest }, platform) };
+}
+
+/** A file that has changed has another meaning: no `--refresh` is needed to notice. */
+async function resolveLocal(source: LocalSource, platform: Platform, options: ResolveOptions): Promise<ResolvedBase> {
+  const local = { kind: source.kind, path: source.path, stamp: localStamp(source) };
+  const reference = basename(local.path);
+  const known = options.refresh ? undefined : options.known[localKey(local, platform)];
+  if (known) return { kind: 'image', reference, name: known, local };
+  const registry = await options.registry(local);
+  const manifest = await registry.resolve(localReference, platform);
+  if (!manifest) throw new UserError('IMAGE_NOT_FOUND', `There is no image in ${reference}.`, { hint: 'Check "image" in devenv.json.' });
+  return { kind: 'image', reference, name: await lookUp(registry, { ...localReference, digest: manifest }, platform), local };
+}
+
+async function lookUp(registry: Registry, reference: Reference & { readonly digest: Digest }, platform: Platform): Promise<ResolvedName> {
+  const image = await registry.get(reference, platform);
+  return { manifest: reference.digest, image: image.id, config: image.config };
+}
+
+function localKey(local: LocalSource & { readonly stamp: string }, platform: Platform): string {
+  return nameKey(`${local.kind}:${local.path} ${local.stamp}`, platform);
 }
 
 function nameKey(reference: string, platform: Platform): string {

@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { InputEntry } from '../oci/step-key.ts';
+import type { LocalSource } from '../registry/local.ts';
 
 /** The config with every name turned into a digest, and every declared file into its content. */
 export interface Resolved {
@@ -14,7 +15,14 @@ export interface Resolved {
 }
 
 export type ResolvedBase =
-  | { readonly kind: 'image'; readonly reference: string; readonly name: ResolvedName }
+  | {
+      readonly kind: 'image';
+      /** For people, and for a registry its complete name. */
+      readonly reference: string;
+      readonly name: ResolvedName;
+      /** Where an image lies that comes from no registry; in no key. */
+      readonly local?: LocalSource & { /** Of before it was read. */ readonly stamp: string };
+    }
   | {
       readonly kind: 'debian';
       readonly suite: string;
@@ -32,7 +40,7 @@ export interface ResolvedName {
   readonly config: ImageConfig;
 }
 
-/** By `reference platform`. */
+/** By `reference platform`; what lies on this machine by its place and what changes when it does. */
 export type ResolvedNames = Readonly<Record<string, ResolvedName>>;
 
 export interface ResolvedFile {

@@ -1,0 +1,55 @@
+import { badArchive } from '../oci/bad-archive.ts';
+import { DocumentError, documentLimit, arrayOf, objectOf, parseDocument, descriptorOf, type JsonObject } from '../oci/document.ts';
+import type { Digest } from '../oci/digest.ts';
+import { chooseImage, type NamedImage, type Wanted } from './choose-image.ts';
+import type { Content } from './content-registry.ts';
+import { readSmall, type LocalFiles } from './local-files.ts';
+
+/** What an OCI image layout holds (image-spec, image-layout.md), in a directory or an archive. Every name means the image that is wanted. */
+export async function layoutContent(files: LocalFiles, wanted: Wanted): Promise<Content> {
+  const index = await readSmall(files, 'index.json', documentLimit);
+  if (!index) throw new DocumentError('its index.json is missing or too long');
+  const layoutFile = await readSmall(files, 'oci-layout', documentLimit);
+  if (!layoutFile || parseDocument(layoutFile, 'oci-layout')['imageLayoutVersion'] !== '1.0.0')
+    throw new DocumentError('it has no oci-layout file of version 1.0.0');
+  const chosen = chooseImage(imagesOf(parseDocument(index, 'index.json')), wanted);
+  return {
+    async manifest({ digest }) {
+      const single = chosen.length === 1 ? chosen[0]!.digest : undefined;
+      const asked = digest ?? single;
+      if (asked !== undefined) {
+        const bytes = await readSmall(files, blobName(asked), documentLimit);
+        return bytes && { bytes };
+      }
+      const manifests = chosen.map(({ entry }) => entry);
+      const mediaType = 'application/vnd.oci.image.index.v1+json';
+      return { bytes: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests })), mediaType };
+    },
+    blob(_reference, { digest }, options) {
+      if (files.size(blobName(digest)) === undefined) throw badArchive(`its blob ${digest} is missing`);
+      return files.read(blobName(digest), options);
+    },
+  };
+}
+
+interface LayoutImage extends NamedImage {
+  readonly digest: Digest;
+  readonly entry: JsonObject;
+}
+
+function imagesOf(index: JsonObject): readonly LayoutImage[] {
+  return arrayOf(index['manifests'], 'list of manifests').map((value) => {
+    const entry = objectOf(value, 'list of manifests');
+    const annotations = objectOf(entry['annotations'] ?? {}, 'annotations');
+    // containerd and Docker keep the whole name apart; the specification's own may be a tag only.
+    const names = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'].flatMap((key) => {
+      const name = annotations[key];
+      return typeof name === 'string' && name !== '' ? [name] : [];
+    });
+    return { digest: descriptorOf(entry, 'list of manifests').digest, entry, names: [...new Set(names)] };
+  });
+}
+
+function blobName(digest: Digest): string {
+  return `blobs/${digest.replace(':', '/')}`;
+}

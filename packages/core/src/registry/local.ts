@@ -1,0 +1,96 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { sha256 } from '../base/canonical-json.ts';
+import { UserError } from '../base/errors.ts';
+import { DocumentError, documentLimit } from '../oci/document.ts';
+import type { Reference } from '../oci/reference.ts';
+import { archiveFiles } from './archive-files.ts';
+import type { Wanted } from './choose-image.ts';
+import { contentRegistry, type Words } from './content-registry.ts';
+import { dockerArchiveContent } from './docker-archive.ts';
+import { layoutContent } from './layout.ts';
+import { directoryFiles, openRegular } from './local-files.ts';
+import type { Registry } from './registry.ts';
+
+/** An image that lies on this machine: `archive`, what docker save wrote or an OCI archive; `layout`, an OCI image layout. */
+export interface LocalSource {
+  readonly kind: 'archive' | 'layout';
+  /** Absolute; `#name` behind it says which of several images is meant. */
+  readonly path: string;
+}
+
+/** What every local source calls its image: which it is, the source says. */
+export const localReference: Reference = { registry: 'localhost', repository: 'image', tag: undefined, digest: undefined };
+
+/**
+ * A registry of the one image that is meant. A plain archive and a layout are read where they lie.
+ * @throws UserError IMAGE_NOT_FOUND, BAD_ARCHIVE, DISK_FULL
+ */
+export async function localRegistry(source: LocalSource, cache: string): Promise<Registry> {
+  const { path, name } = locate(source);
+  const place = basename(path);
+  const wanted: Wanted = { name, place };
+  try {
+    const files = source.kind === 'layout' ? directoryFiles(path) : await archiveFiles(path, cache);
+    // Docker since 25 writes both forms into one archive: of them the OCI form says the digests, too.
+    const isLayout = source.kind === 'layout' || files.size('oci-layout') !== undefined;
+    const content = isLayout ? await layoutContent(files, wanted) : await dockerArchiveContent(files, wanted);
+    return contentRegistry(content, words(place));
+  } catch (error) {
+    throw error instanceof DocumentError ? unusable(place, error.message) : error;
+  }
+}
+
+/** Changes whenever the image may have changed. @throws UserError IMAGE_NOT_FOUND when nothing is there. */
+export function localStamp(source: LocalSource): string {
+  const { path } = locate(source);
+  // A layout's index names all that is in it by digest.
+  if (source.kind === 'layout') {
+    using index = openRegular(join(path, 'index.json'));
+    if (!index || index.size > documentLimit) throw unusable(basename(path), 'its index.json is no file, or too long');
+    return sha256(readFileSync(index.descriptor));
+  }
+  const { size, mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
+  return `${size} ${mtimeNs} ${ctimeNs} ${ino}`;
+}
+
+/** A `#` may also belong to the name of a file: the shortest path that exists is it. */
+function locate({ kind, path }: LocalSource): { readonly path: string; readonly name: string | undefined } {
+  const parts = path.split('#');
+  for (let count = 1; count <= parts.length; count++) {
+    const candidate = parts.slice(0, count).join('#');
+    if (!statSync(candidate, { throwIfNoEntry: false })) continue;
+    const name = parts.slice(count).join('#');
+    const found = { path: candidate, name: name === '' ? undefined : name };
+    const isDirectory = statSync(candidate).isDirectory();
+    if (kind === 'layout' ? isDirectory && existsSync(join(candidate, 'index.json')) : !isDirectory) return found;
+    throw new UserError('IMAGE_NOT_FOUND', `${candidate} is no ${kind === 'layout' ? 'OCI image layout' : 'archive'}.`, {
+      hint:
+        kind === 'layout'
+          ? 'A layout is a directory with the files oci-layout and index.json. A tar file is named as { "archive": … }.'
+          : 'An archive is a tar file made by docker save, or an OCI archive. A directory is named as { "layout": … }.',
+    });
+  }
+  throw new UserError('IMAGE_NOT_FOUND', `There is no ${kind === 'layout' ? 'OCI layout' : 'archive'} ${parts[0]}.`, {
+    hint: `Check "image" in devenv.json; paths are relative to its folder. ${
+      kind === 'layout' ? 'skopeo copy … oci:DIRECTORY' : 'docker save -o FILE'
+    } makes one.`,
+  });
+}
+
+function words(place: string): Words {
+  return {
+    name: () => place,
+    notFound: () =>
+      new UserError('IMAGE_NOT_FOUND', `${place} no longer holds the image that it held.`, {
+        hint: 'It has changed meanwhile: try again.',
+      }),
+    unusable: (_reference, why) => unusable(place, why),
+  };
+}
+
+function unusable(place: string, why: string): UserError {
+  return new UserError('BAD_ARCHIVE', `${place} cannot be used: ${why}.`, {
+    hint: 'It is damaged or incomplete. Write it again with docker save or skopeo copy.',
+  });
+}
