@@ -5,8 +5,9 @@ import type { Transport } from './build/build-tools.ts';
 import { hostTransport } from './transport.ts';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load-config.ts';
-import { compareHooks, compareSpecs, type Change } from './container/compare.ts';
-import { environmentId, Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
+import { refuseForeignPlatform } from './foreign-platform.ts';
+import { compareDescriptions, compareHooks, compareSpecs, type Change } from './container/compare.ts';
+import { describeEnvironment, environmentId, Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
 import { makeSpec } from './container/make-spec.ts';
 import type { Container, ContainerSpec } from './engine/engine.ts';
 import { engineName, openTools, userId, type Tools } from './open-tools.ts';
@@ -34,6 +35,7 @@ export interface Survey {
 /** @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, ENGINE_UNAVAILABLE and those of the registry when a name is new */
 export async function survey(options: Options & { readonly refresh?: boolean }): Promise<Survey> {
   const config = loadConfig(options);
+  refuseForeignPlatform(config.platform);
   announceSecrets(config, options);
   const tools = await openTools(options);
   const environments = new Environments(tools.directories);
@@ -94,9 +96,11 @@ export async function changesOf(
   runs: boolean = runsCommand(record),
 ): Promise<readonly Change[]> {
   const first = found.plan.steps.find((step) => step.state === 'runs');
-  if (found.plan.base.state === 'runs' || first) return [await rebuildChange(found, first)];
+  const rebuilds = found.plan.base.state === 'runs' || first;
   return [
-    ...compareSpecs(record.spec, specOf(found, topLayer(found), runs)),
+    ...(rebuilds ? [await rebuildChange(found, first)] : []),
+    ...compareSpecs(record.spec, specOf(found, rebuilds ? record.spec.layer : topLayer(found), runs)),
+    ...compareDescriptions(record, describeEnvironment(found.plan.container)),
     ...compareHooks(found.plan.container.hooks, record, startedAt),
   ];
 }

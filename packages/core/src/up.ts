@@ -3,7 +3,7 @@ import type { BuildOptions, BuildResult, UpOptions, UpResult } from './contract.
 import { build } from './build/build.ts';
 import { buildPlaces } from './build/build-tools.ts';
 import { compareHooks, hookIdentity, type Change } from './container/compare.ts';
-import type { EnvironmentRecord } from './container/environment.ts';
+import { describeEnvironment, type EnvironmentRecord } from './container/environment.ts';
 import { waitUntilHealthy } from './container/check-health.ts';
 import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
@@ -59,7 +59,7 @@ async function applyHot(found: Survey, container: Container, before: Environment
   if (changes.length === 0) return { container, record: before, action: 'unchanged', built: 0, cached };
   const spec = specOf(found, before.spec.layer, runsCommand(before));
   await container.update(spec);
-  const record: EnvironmentRecord = { ...before, spec, attach: found.plan.container.hooks.attach };
+  const record: EnvironmentRecord = redescribed(found, before, spec);
   found.environments.write(record);
   return { container, record, action: 'updated', built: 0, cached };
 }
@@ -96,7 +96,7 @@ async function bringUp(
     if (!keeps) await existing?.remove();
     await keeps?.update(spec);
     const container = keeps ?? (await engine.create(spec));
-    const record = keeps ? { ...here.record!, spec, attach: found.plan.container.hooks.attach } : newRecord(found, spec);
+    const record = keeps ? redescribed(found, here.record!, spec) : newRecord(found, spec);
     found.environments.write(record);
     await container.start();
     options.report({ ...task, state: 'done', seconds: elapsed(started) });
@@ -166,19 +166,23 @@ export async function buildLayers(
 }
 
 function newRecord(found: Survey, spec: EnvironmentRecord['spec']): EnvironmentRecord {
-  const { name, folder, path: configFile } = found.config;
-  const attach = found.plan.container.hooks.attach;
+  const { folder, path: configFile } = found.config;
   return {
     schema: 1,
     environmentId: found.environmentId,
-    name,
     folder,
     configFile,
     spec,
     hooksDone: {},
-    attach,
     createdAt: new Date().toISOString(),
+    ...describeEnvironment(found.plan.container),
   };
+}
+
+/** The same container, as the file describes it now. */
+function redescribed(found: Survey, before: EnvironmentRecord, spec: EnvironmentRecord['spec']): EnvironmentRecord {
+  const { healthcheck: _check, seccompProfile: _profile, ...kept } = before;
+  return { ...kept, spec, ...describeEnvironment(found.plan.container) };
 }
 
 function cachedCount(found: Survey): number {

@@ -1,6 +1,6 @@
 import { canonicalJson, sha256, type Json } from '../base/canonical-json.ts';
-import type { ContainerSpec } from '../engine/engine.ts';
-import type { EnvironmentRecord } from './environment.ts';
+import type { ContainerSpec, PortMapping } from '../engine/engine.ts';
+import type { EnvironmentDescription, EnvironmentRecord } from './environment.ts';
 import type { HookCommand, HookEvent } from './run-hooks.ts';
 
 /** One difference between an environment and its file, in words that every front end repeats. */
@@ -20,10 +20,24 @@ export function compareSpecs(before: ContainerSpec, after: ContainerSpec): Chang
   for (const [field, kind] of Object.entries(fields) as [keyof typeof fields, 'hot' | 'restart'][]) {
     if (same(before[field], after[field])) continue;
     const sharedMemory = field === 'limits' && before.limits.shm !== after.limits.shm; // the size of a mount that is in use
-    const needed = sharedMemory ? 'restart' : kind;
+    const inUse = field === 'env' && after.command.length > 0; // by the command that runs
+    const needed = sharedMemory || inUse ? 'restart' : kind;
     const text = field === 'layer' ? 'the image changed' : describe(field, before[field], after[field]);
     changes.push({ kind: needed, text, effect: effects[needed] });
   }
+  return changes;
+}
+
+/** What an environment follows besides its container and hooks. */
+export function compareDescriptions(before: EnvironmentRecord, after: EnvironmentDescription): Change[] {
+  const changes: Change[] = [];
+  const add = (kind: keyof typeof effects, text: string): void => void changes.push({ kind, text, effect: effects[kind] });
+  if (before.name !== after.name) add('hot', `name: ${before.name} → ${after.name}`);
+  // Nothing asks for it where no command runs.
+  if (before.spec.command.length > 0 && !same(before.healthcheck, after.healthcheck))
+    add('hot', `healthcheck ${before.healthcheck === undefined ? 'added' : after.healthcheck === undefined ? 'removed' : 'changed'}`);
+  if (before.seccompProfile !== undefined && after.seccompProfile !== undefined && before.seccompProfile !== after.seccompProfile)
+    add('restart', 'security: the profile that seccomp names changed');
   return changes;
 }
 
@@ -79,10 +93,15 @@ const fields = {
 function describe(field: keyof typeof fields, before: unknown, after: unknown): string {
   if (field === 'certificates') return 'certificates changed';
   if (Array.isArray(before) && Array.isArray(after)) {
-    const texts = (values: readonly unknown[]): string[] => values.map(nameOf);
-    const added = texts(after).filter((text) => !texts(before).includes(text));
-    const removed = texts(before).filter((text) => !texts(after).includes(text));
-    return `${field}: ${[...added.map((text) => `${text} added`), ...removed.map((text) => `${text} removed`)].join(', ') || 'changed'}`;
+    // A command counts as one thing, and so does what has one name before and after.
+    if (field === 'command') return `${field}: ${shown(before)} → ${shown(after)}`;
+    const [old, now] = [byName(before), byName(after)];
+    const words = [
+      ...[...now.keys()].filter((name) => !old.has(name)).map((name) => `${name} added`),
+      ...[...now].filter(([name, value]) => old.has(name) && !same(old.get(name), value)).map(([name]) => `${name} changed`),
+      ...[...old.keys()].filter((name) => !now.has(name)).map((name) => `${name} removed`),
+    ];
+    return `${field}: ${words.join(', ') || 'another order'}`;
   }
   if (isRecord(before) && isRecord(after)) {
     const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
@@ -93,10 +112,20 @@ function describe(field: keyof typeof fields, before: unknown, after: unknown): 
   return `${field}: ${String(before)} → ${String(after)}`;
 }
 
+function shown(command: readonly unknown[]): string {
+  return command.length === 0 ? 'none' : command.join(' ');
+}
+
+function byName(values: readonly unknown[]): ReadonlyMap<string, unknown> {
+  return new Map(values.map((value) => [nameOf(value), value]));
+}
+
 /** A port or a mount as the file writes it. */
 function nameOf(value: unknown): string {
-  const { hostPort, containerPort, target, type } = value as { hostPort?: number; containerPort?: number; target?: string; type?: string };
-  if (containerPort !== undefined) return hostPort === containerPort ? String(containerPort) : `${hostPort}:${containerPort}`;
+  const { target, type, ...port } = value as { target?: string; type?: string } & Partial<PortMapping>;
+  const { hostPort, containerPort, protocol } = port;
+  if (containerPort !== undefined)
+    return `${hostPort === containerPort ? '' : `${hostPort}:`}${containerPort}${protocol === 'udp' ? '/udp' : ''}`;
   return target === undefined ? canonicalJson(value as Json) : `${type} at ${target}`;
 }
 

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { sha256 } from '../base/canonical-json.ts';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
-import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
+import { isMissing, readJson, readText, writeFileAtomically } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
 import type { ContainerSpec } from '../engine/engine.ts';
+import type { PlannedContainer } from '../plan/plan.ts';
 import type { HookCommand, HooksDone } from './run-hooks.ts';
 
 /** 16 hexadecimal digits. Two worktrees are two environments; root and a user never share one. */
@@ -28,21 +29,39 @@ export function environmentId(place: EnvironmentPlace): EnvironmentId {
 /** The version of the record below. */
 const recordSchema = 1;
 
+/** What an environment follows from its file that its container does not hold. */
+export interface EnvironmentDescription {
+  readonly name: string;
+  /** For each new shell: entering does not read the file. */
+  readonly attach: readonly HookCommand[];
+  readonly healthcheck?: PlannedContainer['healthcheck'];
+  /** SHA-256 of the profile that `security.seccomp` names; absent when it names none. */
+  readonly seccompProfile?: string;
+}
+
 /** What is kept of an environment: enough to enter it, and to find out what changed since it was made. */
-export interface EnvironmentRecord {
+export interface EnvironmentRecord extends EnvironmentDescription {
   readonly schema: typeof recordSchema;
   readonly environmentId: EnvironmentId;
-  readonly name: string;
   readonly folder: string;
   readonly configFile: string;
   /** What the container was made from. */
   readonly spec: ContainerSpec;
   /** The hooks that have run in this container. */
   readonly hooksDone: HooksDone;
-  /** For each new shell: entering does not read the file. */
-  readonly attach: readonly HookCommand[];
   /** ISO 8601, UTC. */
   readonly createdAt: string;
+}
+
+/** What the environment of a planned container is to follow. */
+export function describeEnvironment({ name, hooks, healthcheck, security }: PlannedContainer): EnvironmentDescription {
+  const profile = security.seccomp.startsWith('/') ? readText(security.seccomp) : undefined;
+  return {
+    name,
+    attach: hooks.attach,
+    ...(healthcheck === undefined ? {} : { healthcheck }),
+    ...(profile === undefined ? {} : { seccompProfile: sha256(profile) }),
+  };
 }
 
 /** The records of all environments of this user on this machine. */
