@@ -90,7 +90,7 @@ test('web: up --run waits until the service is well; it answers here, within its
   expect(await get(up)).toBe('visit 2\n');
   expect((await rig.ok(['logs'], { cwd })).stdout).toContain('serving at port 8080');
   expect((await rig.ok(['status', '--json'], { cwd })).json).toMatchObject({ state: 'running', stale: false, healthy: true });
-  const crowd = await rig.devenv(['exec', 'sh', '-c', 'for i in $(seq 70); do sleep 60 & done'], { cwd });
+  const crowd = await rig.devenv(['exec', 'sh', '-c', 'for i in $(seq 70); do sleep 1 & done'], { cwd });
   expect(crowd.stderr).toContain('Cannot fork');
 
   await rig.ok(['down'], { cwd });
