@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import { run } from '../base/processes.ts';
 import type { Build } from '../engine/engine.ts';
+import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts';
 import type { ResolvedBase } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildTools } from './build-tools.ts';
@@ -17,12 +18,13 @@ const snapshotArchive = 'https://snapshot.debian.org/archive';
  */
 export function debianBase(
   base: Extract<ResolvedBase, { kind: 'debian' }>,
+  platform: Platform,
   session: Build,
   tools: BuildTools,
   task: string,
 ): Promise<LayerId> {
   return session.fill(async (directory) => {
-    const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, directory, tools.debianMirror), {
+    const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, platform, directory, tools.debianMirror), {
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.proxies },
       onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
       signal: tools.signal,
@@ -33,13 +35,30 @@ export function debianBase(
   });
 }
 
+/** None for this machine's own: mmdebstrap then also works where dpkg is missing. */
+function architecture(platform: Platform): string[] {
+  if (formatPlatform(platform) === formatPlatform(hostPlatform())) return [];
+  const name = debianNames[[platform.architecture, ...(platform.variant ? [platform.variant] : [])].join('/')];
+  return [`--architectures=${name ?? platform.architecture}`];
+}
+
+/** Debian's names of processors where they are not Go's (wiki.debian.org/SupportedArchitectures). */
+const debianNames: Readonly<Record<string, string>> = {
+  '386': 'i386',
+  arm: 'armhf',
+  'arm/v7': 'armhf',
+  'arm/v6': 'armel',
+  ppc64le: 'ppc64el',
+};
+
 function mmdebstrapArguments(
   base: Extract<ResolvedBase, { kind: 'debian' }>,
+  platform: Platform,
   directory: string,
   configuredMirror: string | undefined,
 ): string[] {
   const include = base.packages.length > 0 ? [`--include=${base.packages.join(',')}`] : [];
-  const settings = ['--variant=minbase', '--format=directory', ...include];
+  const settings = ['--variant=minbase', '--format=directory', ...architecture(platform), ...include];
   if (base.snapshot !== undefined) {
     const at = (archive: string): string => `${snapshotArchive}/${archive}/${base.snapshot}/`;
     return [

@@ -6,6 +6,7 @@ import { run } from '../../base/processes.ts';
 import type { Features, Probe } from '../engine.ts';
 import { tryRuntime } from './choose-runtime.ts';
 import { mountOwned } from './idmap.ts';
+import { emulatedArchitectures } from './emulators.ts';
 import { initProgram } from './init.ts';
 import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, mountOverlay } from './overlay.ts';
@@ -51,6 +52,7 @@ export async function probeHost(directories: Directories, runtime: string | unde
   );
   await add('control groups', false, probeCgroups);
   await add('seccomp profile', false, probeSeccomp);
+  await add('foreign platforms', false, probeEmulators);
   await add('disk space', false, () => probeSpace(directories.data));
   await add('mmdebstrap', false, () => program('mmdebstrap', 'mmdebstrap'));
   return { works: probes.every(({ ok, required }) => ok || !required), probes };
@@ -142,6 +144,14 @@ function probeSeccomp(): Finding {
     answer: `${hostProfilePath} is missing: only calls known as dangerous are refused`,
     fix: 'apt-get install golang-github-containers-common',
   };
+}
+
+/** Never registered by devenv: that changes the whole machine. */
+function probeEmulators(): Finding {
+  const emulated = emulatedArchitectures();
+  return emulated.length > 0
+    ? { ok: true, answer: emulated.map((architecture) => `linux/${architecture}`).join(', ') }
+    : { ok: false, answer: 'none: no emulator is registered in binfmt_misc', fix: 'apt-get install qemu-user-static binfmt-support' };
 }
 
 function probeSpace(path: string): Finding {
