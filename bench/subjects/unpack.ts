@@ -1,0 +1,81 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { outputOf, timed } from '../command.ts';
+import type { Subject } from '../measure.ts';
+import type { Ours } from '../ours.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A large layer: Debian with a Node project's packages. Ours checks both digests, tar none. */
+export async function unpack(ours: Ours): Promise<Subject[]> {
+  const folder = join(ours.work, 'unpack');
+  mkdirSync(folder);
+  const tar = join(folder, 'layer.tar');
+  const script = `tar -C "$1" -cf "$3" . && tar -C "$2" -rf "$3" --exclude='./node@*' --transform 's,^\\.,./opt/packages,S' .`;
+  execFileSync('sh', ['-e', '-c', script, 'sh', ours.debianLayer, join(root, 'node_modules/.pnpm'), tar]);
+  const diffId = await digestOf(tar);
+  const entries = execFileSync('tar', ['-tf', tar], { encoding: 'utf8', maxBuffer: 2 ** 28 }).split('\n').length - 1;
+  const size = `${Math.round(statSync(tar).size / 1e6)} MB, ${entries} entries`;
+  const subjects = [];
+  for (const { kind, compress, extract, goal } of kinds) {
+    const blob = `${tar}.${kind}`;
+    execFileSync('sh', ['-e', '-c', `${compress} < "$1" > "$2"`, 'sh', tar, blob]);
+    const digest = await digestOf(blob);
+    subjects.push(subject(ours, folder, { kind, size, extract, goal, blob, digest, diffId }));
+  }
+  rmSync(tar);
+  return subjects;
+}
+
+const kinds = [
+  { kind: 'gzip', compress: 'gzip', extract: '-xzf', goal: 0.7 },
+  { kind: 'zstd', compress: 'zstd -q', extract: '--zstd -xf', goal: 1.4 },
+] as const;
+
+interface Archive {
+  readonly kind: string;
+  readonly size: string;
+  readonly extract: string;
+  readonly goal: number;
+  readonly blob: string;
+  readonly digest: string;
+  readonly diffId: string;
+}
+
+function subject({ env, work }: Ours, folder: string, { kind, size, extract, goal, blob, digest, diffId }: Archive): Subject {
+  const target = join(folder, 'target');
+  const prepare = async (): Promise<void> => {
+    rmSync(target, { recursive: true, force: true });
+    mkdirSync(target);
+    await outputOf({ program: 'sync', args: [], cwd: work, env });
+  };
+  const once = join(import.meta.dirname, '../unpack-once.ts');
+  const tar = `tar ${extract}`;
+  return {
+    title: `unpack a ${kind} layer (${size})`,
+    unit: 'ms',
+    maximumRounds: 7,
+    contestants: [
+      {
+        name: 'devenv, verified',
+        prepare,
+        run: async () => Number(await outputOf({ program: process.execPath, args: [once, blob, digest, diffId, target], cwd: work, env })),
+      },
+      { name: tar, prepare, run: () => timed({ program: 'tar', args: [...extract.split(' '), blob, '-C', target], cwd: work, env }) },
+    ],
+    goals: { [tar]: goal },
+    async [Symbol.asyncDispose]() {
+      rmSync(target, { recursive: true, force: true });
+      rmSync(blob);
+    },
+  };
+}
+
+async function digestOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return `sha256:${hash.digest('hex')}`;
+}
