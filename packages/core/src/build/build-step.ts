@@ -1,11 +1,14 @@
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { UserError } from '../base/errors.ts';
 import type { Build, StepProcess, Workbench } from '../engine/engine.ts';
 import type { InputEntry } from '../oci/step-key.ts';
 import type { PlannedStep, ResolvedFile } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildTools } from './build-tools.ts';
+import { OutputMask } from './mask-output.ts';
+import { secretsOf } from './step-secrets.ts';
 import { undeclaredInputs } from './undeclared-inputs.ts';
 import { aptScript, userScript } from './scripts.ts';
 
@@ -81,16 +84,20 @@ function contentOf(entry: InputEntry, source: string): Parameters<Workbench['put
 
 async function runProcess(step: PlannedStep, args: readonly string[], workbench: Workbench, context: StepContext): Promise<void> {
   const { tools } = context;
+  const secrets = secretsOf(step, tools);
   const log = new StepLog(join(tools.logs, `${step.key}.log`));
   const { definition } = step;
-  const own: Partial<Pick<StepProcess, 'network' | 'caches' | 'secrets'>> =
+  const own: Partial<Pick<StepProcess, 'network' | 'caches'>> =
     definition.kind === 'run'
-      ? {
-          network: definition.network,
-          caches: cachesOf(definition.cache, tools.caches),
-          secrets: secretsOf(definition.secrets, tools, step),
-        }
+      ? { network: definition.network, caches: cachesOf(definition.cache, tools.caches) }
       : { network: definition.kind === 'apt' };
+  const mask = new OutputMask(secrets.map(({ value }) => value));
+  const decoder = new StringDecoder(); // a chunk may end within a character
+  const tell = (bytes: Buffer): void => {
+    if (bytes.length === 0) return;
+    log.write(bytes);
+    tools.report({ type: 'output', id: context.task, text: decoder.write(bytes) });
+  };
   const result = await workbench.run({
     args,
     env: { ...tools.transport.env, ...step.process!.env },
@@ -98,13 +105,11 @@ async function runProcess(step: PlannedStep, args: readonly string[], workbench:
     workdir: step.process!.workdir,
     network: own.network ?? false,
     caches: own.caches ?? [],
-    secrets: own.secrets ?? [],
-    onOutput: (chunk) => {
-      log.write(chunk);
-      tools.report({ type: 'output', id: context.task, text: chunk.toString() });
-    },
+    secrets,
+    onOutput: (chunk) => tell(mask.write(chunk)),
     signal: tools.signal,
   });
+  tell(mask.end());
   if (result.exitCode === 0) {
     log.remove();
     return;
@@ -139,19 +144,6 @@ function placeOf({ definition }: PlannedStep): UserError['place'] {
 
 function cachesOf(targets: readonly string[], folder: string): StepProcess['caches'] {
   return targets.map((target) => ({ source: join(folder, encodeURIComponent(target)), target }));
-}
-
-function secretsOf(names: readonly string[], tools: BuildTools, step: PlannedStep): StepProcess['secrets'] {
-  return names.map((name) => {
-    const value = tools.secrets[name];
-    if (value === undefined) {
-      throw new UserError('BAD_VALUE', `The step "${step.name}" needs the secret ${name}, which is not set.`, {
-        hint: `Set it in the environment of devenv: read -rs ${name} && export ${name}`,
-        place: placeOf(step),
-      });
-    }
-    return { name, value };
-  });
 }
 
 /** The whole output of a step on disk, and its end in memory. Kept only when the step fails. */

@@ -6,6 +6,7 @@ import type { LayerId } from '../store/layer-store.ts';
 import { buildBase } from './build-base.ts';
 import type { BuildChoices, BuildTools } from './build-tools.ts';
 import { buildStep } from './build-step.ts';
+import { requireSecrets } from './step-secrets.ts';
 
 export interface Built {
   /** Topmost layer; undefined for an image without layers. */
@@ -25,6 +26,7 @@ export async function build(plan: Plan, tools: BuildTools, options: BuildChoices
   const cachedBefore = counted.filter((step) => !remaining.includes(step)).length;
   if (found && remaining.every((step) => step.state === 'config')) return { layer: found.layer, built: 0, cached: cachedBefore };
 
+  requireSecrets(remaining, tools);
   await using session = await tools.engine.builder.begin({
     report: tools.report,
     signal: tools.signal,

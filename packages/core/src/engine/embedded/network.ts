@@ -10,6 +10,7 @@ import { makeNetworkNamespace, mount, mountFlags } from '../../base/system-calls
 import type { PortMapping } from '../engine.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { enterEngineNamespace } from './oci-runtime.ts';
+import { runtimeEnvironment } from './runtime-call.ts';
 
 /** Address inside at which pasta answers for a resolver that listens on the host's loopback only. */
 const dnsForward = '169.254.1.53';
@@ -136,7 +137,7 @@ function publish(protocol: 'tcp' | 'udp', ports: readonly PortMapping[]): string
 
 async function runPasta(args: readonly string[]): Promise<{ exitCode: number; stderr: string }> {
   try {
-    const { exitCode, stderr } = await run('pasta', args);
+    const { exitCode, stderr } = await run('pasta', args, { env: runtimeEnvironment }); // it lives on: with none of our caller's variables
     const said = stderr.split('\n').filter((line) => line && !/^Failed to send \d+ bytes to syslog|Couldn't get any nameserver/.test(line));
     return { exitCode, stderr: said.join('; ') };
   } catch (error) {
