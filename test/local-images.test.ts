@@ -1,36 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startRealRegistry, writeLayout, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
+import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
 import { makeRig, type Rig } from './rig.ts';
+import { writeBusyboxLayout } from './tiny-image.ts';
 
 let rig: Rig;
 let registry: RealRegistry;
 
-const amd64 = { os: 'linux', architecture: 'amd64' } as const;
 const at = (name: string): string => join(rig.base, name);
 const skopeo = (...args: string[]): void => void execFileSync('skopeo', ['copy', '-q', ...args], { stdio: 'pipe' });
-
-/** The smallest image that a shell runs in: a static busybox. */
-function writeImage(layout: string, greeting: string, platform: { os: 'linux'; architecture: string } = amd64): void {
-  const root = at('root');
-  rmSync(root, { recursive: true, force: true });
-  for (const name of ['bin', 'etc', 'tmp', 'root']) mkdirSync(join(root, name), { recursive: true });
-  execFileSync('cp', ['/bin/busybox', join(root, 'bin/busybox')]);
-  for (const name of ['sh', 'cat', 'echo', 'uname', 'sleep']) execFileSync('ln', ['-s', 'busybox', join(root, 'bin', name)]);
-  writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
-  writeFileSync(join(root, 'etc/group'), 'root:x:0:\n');
-  writeFileSync(join(root, 'etc/greeting'), `${greeting}\n`);
-  const layer = execFileSync('tar', ['-C', root, '--numeric-owner', '--owner=0', '--group=0', '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
-  writeLayout(layout, [{ platform, config: { env: { PATH: '/bin', FROM: 'image' }, workdir: '/tmp' }, layers: [layer] }], 1);
-}
 
 beforeAll(async () => {
   rig = await makeRig();
   registry = await startRealRegistry();
-  writeImage(at('source'), 'hello');
+  writeBusyboxLayout(at('source'));
   skopeo(`oci:${at('source')}:image`, `docker-archive:${at('docker.tar')}:shop:1`);
   skopeo(`oci:${at('source')}:image`, `oci-archive:${at('oci.tar')}:image`);
   skopeo(`oci:${at('source')}:image`, `oci:${at('layout')}:image`);
@@ -76,7 +62,7 @@ test('an archive that was written again is another base, without being asked to 
   execFileSync('cp', [at('docker.tar'), at('moving.tar')]);
   const cwd = rig.project({ 'devenv.json': { image: { archive: '../../moving.tar' }, steps } });
   await rig.ok(['up'], { cwd });
-  writeImage(at('newer'), 'good evening');
+  writeBusyboxLayout(at('newer'), 'good evening');
   rmSync(at('moving.tar'));
   skopeo(`oci:${at('newer')}:image`, `docker-archive:${at('moving.tar')}:shop:1`);
   const status = await rig.devenv(['status'], { cwd });

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
 import { run, type RunResult } from '../../base/processes.ts';
-import { enterMountNamespace, mount } from '../../base/system-calls.ts';
+import { enterMountNamespace, mount, SystemCallError } from '../../base/system-calls.ts';
+import { isInsideContainer, openReadonlyMounts, outerContainerFix } from './outer-container.ts';
 import { runtimeArguments, runtimeEnvironment, type OciRuntime } from './runtime-call.ts';
 
 export function runtimeRoot(directories: Directories): string {
@@ -33,7 +34,16 @@ let entered = false;
  */
 export function enterEngineNamespace(): void {
   if (entered) return;
-  enterMountNamespace();
+  try {
+    enterMountNamespace();
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || error.code !== 'EPERM') throw error;
+    throw new UserError('ENGINE_UNAVAILABLE', 'Namespaces cannot be made here.', {
+      hint: isInsideContainer() ? outerContainerFix : 'devenv doctor says what is missing',
+      cause: error,
+    });
+  }
+  openReadonlyMounts();
   if (isHybrid()) mount('none', '/sys/fs/cgroup/unified', 'tmpfs', 0, 'mode=755,size=1m');
   entered = true;
 }

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
+import { UserError } from '../../base/errors.ts';
+import { isMissing } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
 import type { Features, Probe } from '../engine.ts';
 import { tryRuntime } from './choose-runtime.ts';
@@ -9,6 +11,7 @@ import { mountOwned } from './idmap.ts';
 import { emulatedArchitectures } from './emulators.ts';
 import { initProgram } from './init.ts';
 import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
+import { isFiltered, isInsideContainer, isOverlay, missingCapabilities, outerContainerFix } from './outer-container.ts';
 import { detachAll, mountOverlay } from './overlay.ts';
 import { findProgram } from './programs.ts';
 import { hostProfilePath } from './seccomp.ts';
@@ -30,6 +33,7 @@ export async function probeHost(directories: Directories, runtime: string | unde
     isRoot ? attempt(find) : { ok: false, answer: 'not tried: needs root' };
 
   await add('root', true, () => (isRoot ? { ok: true, answer: 'yes' } : { ok: false, answer: 'you are not root', fix: 'sudo devenv …' }));
+  await add('privileges', true, asRoot(probePrivileges));
   await add(
     'OCI runtime',
     true,
@@ -37,7 +41,7 @@ export async function probeHost(directories: Directories, runtime: string | unde
   );
   await add('conmon', true, () => program('conmon', 'conmon'));
   await add('pasta', true, () => program('pasta', 'passt'));
-  await add('/dev/net/tun', true, () => exists('/dev/net/tun', 'modprobe tun; in a container: --device /dev/net/tun'));
+  await add('/dev/net/tun', true, () => probeTun('/dev/net/tun'));
   await add('catatonit', true, () => found(initProgram(), 'catatonit'));
   await add('unshare', true, () => program('unshare', 'util-linux'));
   await add(
@@ -62,8 +66,26 @@ async function attempt(find: () => Finding | Promise<Finding>): Promise<Finding>
   try {
     return await find();
   } catch (error) {
-    return { ok: false, answer: (error as Error).message };
+    const fix = error instanceof UserError ? error.hint : undefined;
+    return { ok: false, answer: (error as Error).message, ...(fix === undefined ? {} : { fix }) };
   }
+}
+
+/** Root inside a container may be allowed less than the engine needs. */
+function probePrivileges(): Finding {
+  const inside = isInsideContainer();
+  const place = inside ? 'inside a container' : 'on this machine';
+  const fix = inside ? outerContainerFix : 'run it as root of the machine itself';
+  const missing = missingCapabilities();
+  if (missing.length > 0) return { ok: false, answer: `${place}, without ${missing.join(', ')}`, fix };
+  try {
+    enterEngineNamespace();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const by = isFiltered() ? 'a seccomp profile refuses' : 'AppArmor or another security module refuses';
+    return { ok: false, answer: `${place}, where ${by} unshare and mount`, fix };
+  }
+  return { ok: true, answer: inside ? 'inside a container that has them' : 'all' };
 }
 
 async function probeRuntimes(directories: Directories, wanted: string | undefined): Promise<Finding> {
@@ -82,7 +104,8 @@ async function probeRuntimes(directories: Directories, wanted: string | undefine
       break;
     }
   }
-  return { ok, answer: answers.join('; '), ...(ok ? {} : { fix: 'apt-get install crun' }) };
+  const absent = answers.every((answer) => answer.endsWith('is not installed'));
+  return { ok, answer: answers.join('; '), ...(ok || !absent ? {} : { fix: 'apt-get install crun' }) };
 }
 
 async function version(path: string): Promise<string> {
@@ -91,6 +114,12 @@ async function version(path: string): Promise<string> {
 }
 
 async function probeOverlay(directories: Directories): Promise<Finding> {
+  if (isOverlay(existing(directories.data)))
+    return {
+      ok: false,
+      answer: `${directories.data} is on an overlay itself, and an overlay cannot be written to another`,
+      fix: 'set DEVENV_BASE_DIR to a volume or a tmpfs: docker run -v devenv:/devenv -e DEVENV_BASE_DIR=/devenv …',
+    };
   await withScratch(directories.data, (folder) => {
     const at = (name: string): string => join(folder, name);
     for (const name of ['lower', 'upper', 'work', 'target']) mkdirSync(at(name));
@@ -155,9 +184,7 @@ function probeEmulators(): Finding {
 }
 
 function probeSpace(path: string): Finding {
-  let there = path;
-  while (!existsSync(there)) there = dirname(there);
-  const { bavail, bsize } = statfsSync(there);
+  const { bavail, bsize } = statfsSync(existing(path));
   const gigabytes = (bavail * bsize) / 1e9;
   const ok = gigabytes >= 2; // a base and its tools take about one
   return {
@@ -175,6 +202,19 @@ function found(path: string | undefined, debianPackage: string): Finding {
   return path === undefined ? { ok: false, answer: 'not installed', fix: `apt-get install ${debianPackage}` } : { ok: true, answer: path };
 }
 
-function exists(path: string, fix: string): Finding {
-  return statSync(path, { throwIfNoEntry: false }) ? { ok: true, answer: 'is there' } : { ok: false, answer: 'is missing', fix };
+/** The nearest folder that is there. */
+function existing(path: string): string {
+  return existsSync(path) ? path : existing(dirname(path));
+}
+
+/** A device that is there may still be refused: by its mode, or by the device list of the container around us. */
+function probeTun(path: string): Finding {
+  const fix = isInsideContainer() ? '--device /dev/net/tun' : 'modprobe tun';
+  try {
+    closeSync(openSync(path, 'r+'));
+    return { ok: true, answer: 'can be opened' };
+  } catch (error) {
+    if (isMissing(error)) return { ok: false, answer: 'is missing', fix };
+    return { ok: false, answer: `cannot be opened (${(error as NodeJS.ErrnoException).code})`, fix };
+  }
 }
