@@ -16,6 +16,7 @@ export async function runOnce(options: CommandOptions & BuildOptions): Promise<E
     ...spec,
     id: `${spec.id}-run-${randomBytes(3).toString('hex')}`,
     labels: { ...spec.labels, 'devenv.role': 'run' },
+    ephemeral: true,
     ports: [], // the environment itself may be running and own them
   });
   try {

@@ -10,13 +10,18 @@ type Healthcheck = NonNullable<PlannedContainer['healthcheck']>;
 export async function isHealthy(container: Pick<Container, 'exec'>, check: Healthcheck): Promise<boolean> {
   const command = testCommand(check.test);
   if (!command) return true;
-  const child = await container.exec(command, { stdio: 'pipe' });
-  child.stdin?.end();
-  child.stdout?.resume();
-  child.stderr?.resume();
-  const late = setTimeout(() => child.kill('SIGKILL'), check.timeoutSeconds * 1000);
-  const { exitCode } = await child.exit.finally(() => clearTimeout(late));
-  return exitCode === 0;
+  try {
+    const child = await container.exec(command, { stdio: 'pipe' });
+    child.stdin?.end();
+    child.stdout?.resume();
+    child.stderr?.resume();
+    const late = setTimeout(() => child.kill('SIGKILL'), check.timeoutSeconds * 1000);
+    const { exitCode } = await child.exit.finally(() => clearTimeout(late));
+    return exitCode === 0;
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'NOT_RUNNING') return false; // it ended just now
+    throw error;
+  }
 }
 
 /**

@@ -140,6 +140,8 @@ export interface ContainerSpec {
   /** Lower-case letters, digits and `-`; unique per engine. */
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** For one command: whoever reaps removes it when the process that made it is gone. */
+  readonly ephemeral?: boolean;
   readonly layer: LayerId | undefined;
   readonly hostname: string;
   /** The command that an init runs as its child; empty: the container idles until stopped. */

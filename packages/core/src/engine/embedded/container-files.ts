@@ -17,6 +17,8 @@ export interface ContainerRecord {
   readonly spec: ContainerSpec;
   /** ISO 8601, UTC. */
   readonly createdAt: string;
+  /** Of an ephemeral container: the process that made it. */
+  readonly owner?: LivingProcess;
   /** As published: a host port 0 is replaced by the one that was free. */
   readonly ports: readonly PortMapping[];
   /** Absolute path of the OCI runtime, and the directory of its state. */

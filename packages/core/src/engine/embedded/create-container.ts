@@ -85,6 +85,7 @@ async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRu
     format: containerFormat,
     spec: { ...spec, certificates: undefined },
     createdAt: new Date().toISOString(),
+    ...(spec.ephemeral ? { owner: identify(process.pid) } : {}),
     ports: await claimPorts(spec.ports),
     runtime: runtime.program,
     runtimeRoot: runtime.root,

@@ -142,6 +142,7 @@ function runtimeFailure(text: string, command: string): UserError {
   if (/executable file .*not found|no such file or directory/i.test(message))
     return new UserError('COMMAND_NOT_FOUND', `${command}: ${message}`);
   if (/permission denied|exec format error/i.test(message)) return new UserError('COMMAND_NOT_EXECUTABLE', `${command}: ${message}`);
+  if (/is not running|is stopped|does not exist/i.test(message)) return notRunning();
   return new UserError('RUNTIME_FAILED', `the command could not be started: ${message}`);
 }
 

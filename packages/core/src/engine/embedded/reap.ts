@@ -33,7 +33,7 @@ export async function reap(context: ReapContext): Promise<void> {
 async function reapContainer(directory: string, context: ReapContext): Promise<void> {
   const files = containerFiles(directory);
   const id = basename(directory);
-  const isWhole = (): boolean => readRecord(directory) !== undefined && !existsSync(files.journal);
+  const isWhole = (): boolean => readRecord(directory) !== undefined && !existsSync(files.journal) && !isAbandoned(directory);
   const isQuiet = (): boolean =>
     isAlive(readProcesses(directory)?.init) || !(hasNetwork(files.network) || existsSync(join(runtimeRoot(context.directories), id)));
   if (isWhole() && isQuiet()) return;
@@ -41,9 +41,9 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
   if (!held || !existsSync(directory)) return;
   const journal = readJson<Journal>(files.journal);
   if (journal && isAlive(journal.owner)) return;
-  if (!readRecord(directory) || journal?.doing === 'create' || journal?.doing === 'remove') {
+  if (!readRecord(directory) || isAbandoned(directory) || journal?.doing === 'create' || journal?.doing === 'remove') {
     await removeContainer(directory, context, (grace) => endProcesses(directory, grace));
-    notice(context, `removed the container ${id}, which a command that was killed had left unfinished`);
+    notice(context, `removed the container ${id}, which a command that was killed had left behind`);
   } else if (!isQuiet() || journal) {
     await endProcesses(directory, 0);
     await tidyContainer(directory, context);
@@ -53,6 +53,12 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
       notice(context, `ended the container ${id}, which a command that was killed had half started`);
     }
   }
+}
+
+/** An ephemeral container whose command is gone. */
+function isAbandoned(directory: string): boolean {
+  const owner = readRecord(directory)?.owner;
+  return owner !== undefined && !isAlive(owner);
 }
 
 async function reapBuild(directory: string, context: ReapContext): Promise<void> {
