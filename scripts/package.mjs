@@ -59,7 +59,7 @@ function packageFile() {
     engines: workspace.engines,
     // What the bundle leaves out of that which the command line needs.
     dependencies: Object.fromEntries(Object.entries(dependencies).filter(([dependency]) => commandLine.external.includes(dependency))),
-    // A Node that is new enough, for machines that have an older one; see docs/decisions/node-in-the-package.md.
+    // A Node that is new enough, for machines that have an older one; see docs/decisions/0009-node-in-the-package.md.
     optionalDependencies: Object.fromEntries(['arm64', 'x64'].map((cpu) => [`node-linux-${cpu}`, workspace.devDependencies.node])),
     oclif,
   };
