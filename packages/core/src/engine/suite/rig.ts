@@ -51,6 +51,7 @@ export async function ask(
   input = '',
 ): Promise<Said> {
   const process = await container.exec(typeof command === 'string' ? ['sh', '-c', command] : command, { ...options, stdio: 'pipe' });
+  process.stdin!.on('error', () => {}); // a command that ends at once does not read its input
   process.stdin!.end(input);
   const [stdout, stderr, ended] = await Promise.all([textOf(process.stdout!), textOf(process.stderr!), process.exit]);
   return { ...ended, stdout, stderr };
