@@ -23,7 +23,9 @@ export async function buildBase(plan: Plan, session: Build, tools: BuildTools, o
   const started = performance.now();
   try {
     const layer =
-      base.kind === 'debian' ? await debianBase(base, plan.platform, session, tools, task.id) : await pull(base, plan, session, tools, task.id);
+      base.kind === 'debian'
+        ? await debianBase(base, plan.platform, session, tools, task.id)
+        : await pull(base, plan, session, tools, task.id);
     const seconds = (performance.now() - started) / 1000;
     if (layer !== undefined) {
       await session.record({
