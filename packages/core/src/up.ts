@@ -27,7 +27,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
   const running = state === 'running';
   const runs = options.run ?? runsCommand(record);
   const changes = record && existing ? await changesOf(found, record, running ? startedAt : undefined, runs) : [];
-  for (const { text, effect } of changes) options.report({ type: 'notice', level: 'info', message: `${text} (${effect})` });
+  for (const { text, effect } of changes) options.report({ type: 'notice', level: 'info', message: `${text} · ${effect}` });
   const asked = options.noCache === true || options.refresh === true;
   const current: Current =
     record && existing && running && !asked && changes.every((change) => change.kind === 'hot')
@@ -93,6 +93,8 @@ async function bringUp(
   options.report({ ...task, state: 'started' });
   const started = performance.now();
   try {
+    if (!keeps && existing && here.record && JSON.stringify(here.record.spec.ports) !== JSON.stringify(spec.ports))
+      await existing.update({ ...here.record.spec, ports: spec.ports }); // a port that is taken shows before the environment is gone
     if (!keeps) await existing?.remove();
     await keeps?.update(spec);
     const container = keeps ?? (await engine.create(spec));

@@ -15,7 +15,7 @@ export function describeBuild(result: BuildResult): string {
 
 /** A difference that stands, and what `up` would do about it. */
 export function describeChange({ text, effect }: Change): string {
-  return `${printableLine(text)} (${effect})`;
+  return `${printableLine(text)} · ${effect}`;
 }
 
 function whatWasDone(result: UpResult): string {

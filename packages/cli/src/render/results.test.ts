@@ -95,7 +95,7 @@ test('status says what is different and what to do', () => {
   expect(describeStatus(status, false, now)).toMatchInlineSnapshot(`
     "hello running · /home/me/hello · 5 min ago
     Not what devenv.json says:
-      ports: 3000 added (applies at once)
+      ports: 3000 added · applies at once
     next: devenv up"
   `);
   expect(describeStatus({ ...status, state: 'absent', stale: false, changes: [], environment: undefined }, false, now)).toBe(
