@@ -1,5 +1,5 @@
 import { UserError } from './base/errors.ts';
-import { emulatedArchitectures } from './engine/embedded/emulators.ts';
+import { emulatedArchitectures } from './engine/emulators.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from './oci/platform.ts';
 
 /** Architectures that a processor runs besides its own. */

@@ -8,7 +8,7 @@ import { run } from '../../base/processes.ts';
 import type { Features, Probe } from '../engine.ts';
 import { tryRuntime } from './choose-runtime.ts';
 import { mountOwned } from './idmap.ts';
-import { emulatedArchitectures } from './emulators.ts';
+import { emulatedArchitectures } from '../emulators.ts';
 import { initProgram } from './init.ts';
 import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
 import { isFiltered, isInsideContainer, isOverlay, missingCapabilities, outerContainerFix } from './outer-container.ts';

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { readText } from '../../base/files.ts';
+import { readText } from '../base/files.ts';
 
 const registrations = '/proc/sys/fs/binfmt_misc';
 
