@@ -1,5 +1,6 @@
 import { closeSync, openSync, readlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isMissing } from '../../base/files.ts';
 import { start } from '../../base/processes.ts';
 import { cloneMount, SystemCallError } from '../../base/system-calls.ts';
 import type { Owner } from './tree.ts';
@@ -19,6 +20,7 @@ export interface OwnedMount {
 export async function mountOwned(options: OwnedMount): Promise<boolean> {
   const [outside, inside] = options.swap;
   const userNamespace = await namespaceWith(swapped(outside.uid, inside.uid), swapped(outside.gid, inside.gid));
+  if (userNamespace === undefined) return false;
   try {
     // A file system below that cannot be idmapped must not take the mapping from the others.
     return [false, true].some((single) => tryClone({ ...options, userNamespace, single }));
@@ -55,22 +57,29 @@ export function swapped(a: number, b: number): string {
     .join('');
 }
 
-/** Descriptor of a user namespace with these maps. It lives in the descriptor alone: the process that made it ends here. */
-async function namespaceWith(uidMap: string, gidMap: string): Promise<number> {
+/**
+ * Descriptor of a user namespace with these maps. It lives in the descriptor alone: the process that made it ends here.
+ * Undefined where the kernel makes none for us, as in a chroot.
+ */
+async function namespaceWith(uidMap: string, gidMap: string): Promise<number | undefined> {
   const helper = start('unshare', ['--user', 'cat'], { stdio: ['pipe', 'ignore', 'ignore'], env: { PATH: '/usr/bin:/bin' } });
   const ended = new Promise<void>((resolve, reject) => helper.once('error', reject).once('close', () => resolve()));
   ended.catch(() => {}); // awaited below
   try {
     const own = readlinkSync('/proc/self/ns/user');
     const namespace = `/proc/${helper.pid}/ns/user`;
-    for (let waited = 0; helper.pid !== undefined && readlinkSync(namespace) === own; waited++) {
+    for (let waited = 0; helper.pid !== undefined && helper.exitCode === null && readlinkSync(namespace) === own; waited++) {
       if (waited > 5000) throw new Error('unshare made no user namespace');
       await delay(1);
     }
     if (helper.pid === undefined) await ended; // it could not be started: throws
+    if (helper.exitCode !== null) return undefined;
     writeFileSync(`/proc/${helper.pid}/uid_map`, uidMap);
     writeFileSync(`/proc/${helper.pid}/gid_map`, gidMap);
     return openSync(namespace, 'r');
+  } catch (error) {
+    if (isMissing(error) && helper.pid !== undefined) return undefined; // it ended while we looked
+    throw error;
   } finally {
     helper.kill('SIGKILL');
     await ended;
