@@ -66,7 +66,7 @@ export async function measure(subject: Subject, rounds: number, tell: (line: str
     if (why !== undefined || values.length === 0) return { name, absent: why ?? 'not measured' };
     const middle = median(values);
     const range = { median: middle, minimum: Math.min(...values), maximum: Math.max(...values), samples: values };
-    if (name === contestants[0]!.name) return { name, ...range };
+    if (name === contestants[0]!.name || Number.isNaN(ours)) return { name, ...range };
     return { name, ...range, ratio: ours / middle, goal: subject.goals[name] };
   });
   return { title, unit, rows };

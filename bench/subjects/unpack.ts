@@ -14,7 +14,8 @@ export async function unpack(ours: Ours): Promise<Subject[]> {
   const folder = join(ours.work, 'unpack');
   mkdirSync(folder);
   const tar = join(folder, 'layer.tar');
-  const script = `tar -C "$1" -cf "$3" . && tar -C "$2" -rf "$3" --exclude='./node@*' --transform 's,^\\.,./opt/packages,S' .`;
+  const format = '--format=posix'; // as container tools write
+  const script = `tar ${format} -C "$1" -cf "$3" . && tar ${format} -C "$2" -rf "$3" --exclude='./node@*' --transform 's,^\\.,./opt/packages,S' .`;
   execFileSync('sh', ['-e', '-c', script, 'sh', ours.debianLayer, join(root, 'node_modules/.pnpm'), tar]);
   const diffId = await digestOf(tar);
   const entries = execFileSync('tar', ['-tf', tar], { encoding: 'utf8', maxBuffer: 2 ** 28 }).split('\n').length - 1;
