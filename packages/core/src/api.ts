@@ -23,65 +23,65 @@ export type * from './contract.ts';
 // Each operation loads what it needs when it is called: entering a container must not pay for building one.
 
 export async function up(options: UpOptions): Promise<UpResult> {
-  return (await import('./up.ts')).up(options);
+  return atDisk(options, async () => (await import('./up.ts')).up(options));
 }
 
 /** Keeps the environment in line with its file and the inputs of its steps until the signal aborts. */
 export async function watch(options: WatchOptions): Promise<void> {
-  return (await import('./watch.ts')).watch(options);
+  return atDisk(options, async () => (await import('./watch.ts')).watch(options));
 }
 
 export async function build(options: BuildOptions): Promise<BuildResult> {
-  return (await import('./up.ts')).buildOnly(options);
+  return atDisk(options, async () => (await import('./up.ts')).buildOnly(options));
 }
 
 /** Changes nothing. */
 export async function plan(options: BuildOptions): Promise<Plan> {
-  return (await import('./overview.ts')).plan(options);
+  return atDisk(options, async () => (await import('./overview.ts')).plan(options));
 }
 
 /** Without `step`: every step. `step` is a number from 1 or a name. @throws UserError UNKNOWN_STEP */
 export async function why(options: BuildOptions & { readonly step?: string }): Promise<readonly Explanation[]> {
-  return (await import('./overview.ts')).why(options);
+  return atDisk(options, async () => (await import('./overview.ts')).why(options));
 }
 
 /** Runs a command in the running environment on our own descriptors. @throws UserError NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE */
 export async function exec(options: CommandOptions): Promise<Exit> {
-  return (await import('./enter.ts')).exec(options);
+  return atDisk(options, async () => (await import('./enter.ts')).exec(options));
 }
 
 /** An interactive login shell of the environment's user. */
 export async function shell(options: Omit<CommandOptions, 'command'>): Promise<Exit> {
-  return (await import('./enter.ts')).shell(options);
+  return atDisk(options, async () => (await import('./enter.ts')).shell(options));
 }
 
 /** A new container of the environment for one command, removed afterwards. */
 export async function run(options: CommandOptions & BuildOptions): Promise<Exit> {
-  return (await import('./run-once.ts')).runOnce(options);
+  return atDisk(options, async () => (await import('./run-once.ts')).runOnce(options));
 }
 
 /** Idempotent: afterwards the environment does not run; what was changed in it is kept. */
 export async function stop(options: Options): Promise<Status> {
-  return (await import('./overview.ts')).stop(options);
+  return atDisk(options, async () => (await import('./overview.ts')).stop(options));
 }
 
 /** Idempotent: afterwards nothing of the environment is here but its layers, and its volumes unless `volumes`. */
 export async function down(options: Options & { readonly volumes?: boolean }): Promise<Status> {
-  return (await import('./overview.ts')).down(options);
+  return atDisk(options, async () => (await import('./overview.ts')).down(options));
 }
 
 /** What the command of the environment's container has written. @throws UserError NOT_RUNNING when there is no environment */
 export async function logs(options: Options & LogOptions): Promise<Logs> {
-  return (await import('./logs.ts')).logs(options);
+  return atDisk(options, async () => (await import('./logs.ts')).logs(options));
 }
 
 /** All environments of this user on this machine. */
 export async function ps(options: Options): Promise<readonly Environment[]> {
-  return (await import('./overview.ts')).ps(options);
+  return atDisk(options, async () => (await import('./overview.ts')).ps(options));
 }
 
 export async function status(options: Options): Promise<Status> {
-  return (await import('./overview.ts')).status(options);
+  return atDisk(options, async () => (await import('./overview.ts')).status(options));
 }
 
 export async function doctor(options: Options): Promise<Diagnosis> {
@@ -97,4 +97,14 @@ export async function init(options: Options & InitWishes): Promise<InitResult> {
 /** The merged, checked file and where each value comes from. @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID */
 export async function describeConfig(options: Options): Promise<ConfigDescription> {
   return (await import('./config/explain-config.ts')).explainConfig(options);
+}
+
+/** A disk that is full or cannot be written is said as what it is, wherever it showed. */
+async function atDisk<T>(options: Pick<Options, 'env'>, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const [{ diskTrouble }, { placesOf }] = await Promise.all([import('./base/disk-trouble.ts'), import('./open-tools.ts')]);
+    throw diskTrouble(error, placesOf(options)) ?? error;
+  }
 }

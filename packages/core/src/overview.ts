@@ -2,10 +2,12 @@ import { dirname } from 'node:path';
 import type { BuildOptions, Diagnosis, Environment, Explanation, Options, Status } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
+import { findConfig } from './config/find-config.ts';
 import { isHealthy } from './container/check-health.ts';
 import type { Container } from './engine/engine.ts';
 import { configOrThrow } from './enter.ts';
-import { engineName, openTools, probeEngine, userId, type Tools } from './open-tools.ts';
+import { lostConfig } from './lost-config.ts';
+import { engineName, openTools, placesOf, probeEngine, userId, type Tools } from './open-tools.ts';
 import type { Plan, PlannedStep } from './plan/plan.ts';
 import { changesOf, findContainer, reasonsOf, runsCommand, survey, type Survey } from './survey.ts';
 
@@ -96,9 +98,9 @@ async function withContainer(
   options: Options,
   act: (container: Container, environments: Environments, id: EnvironmentRecord['environmentId'], tools: Tools) => Promise<void>,
 ): Promise<Status> {
-  const configFile = configOrThrow(options);
+  const environments = new Environments(placesOf(options));
+  const configFile = lostConfig(environments, options, findConfig(options)) ?? configOrThrow(options);
   const tools = await openTools(options);
-  const environments = new Environments(tools.directories);
   const id = environmentId({ folder: dirname(configFile), configFile, engine: engineName, uid: userId() });
   using _lock = await environments.lock(id, options.signal, () =>
     options.report({ type: 'notice', level: 'info', message: 'Another devenv is working on this environment; waiting for it.' }),

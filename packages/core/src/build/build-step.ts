@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { UserError } from '../base/errors.ts';
+import { writeWhileThereIsSpace } from '../base/disk-trouble.ts';
 import type { Build, StepProcess, Workbench } from '../engine/engine.ts';
 import type { InputEntry } from '../oci/step-key.ts';
 import type { PlannedStep, ResolvedFile } from '../plan/plan.ts';
@@ -129,8 +130,9 @@ function stepFailure(
       ? undeclaredInputs(log.tail, folder, step.process!.workdir, new Set(step.files.map((file) => file.path)))
       : [];
   const names = undeclared.map((path) => JSON.stringify(path)).join(', ');
-  const hint =
-    undeclared.length > 0
+  const hint = log.tail.includes('No space left on device')
+    ? 'The disk may be full: devenv doctor shows how much space there is. The layers before this step are kept.'
+    : undeclared.length > 0
       ? `${names} exist${undeclared.length === 1 ? 's' : ''} in the workspace but ${undeclared.length === 1 ? 'is' : 'are'} not declared: add ${names} to the step's "inputs".`
       : 'The layers before this step are kept: mend the step and run the same command again.';
   const ended = result.oomKilled ? 'ran out of memory (exit code 137)' : `ended with exit code ${result.exitCode}`;
@@ -159,7 +161,7 @@ class StepLog {
   }
 
   write(chunk: Buffer): void {
-    writeSync(this.descriptor, chunk);
+    writeWhileThereIsSpace(this.descriptor, chunk);
     this.tail = (this.tail + chunk.toString()).slice(-32 * 1024);
   }
 

@@ -1,5 +1,6 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeWhileThereIsSpace } from '../base/disk-trouble.ts';
 import { UserError } from '../base/errors.ts';
 import type { Report } from '../base/events.ts';
 import type { Container } from '../engine/engine.ts';
@@ -43,7 +44,7 @@ async function runHook(event: HookEvent, hook: HookCommand, context: HookContext
   mkdirSync(context.logs, { recursive: true, mode: 0o700 });
   const descriptor = openSync(log, 'w', 0o600);
   const hear = (chunk: Buffer): void => {
-    writeSync(descriptor, chunk);
+    writeWhileThereIsSpace(descriptor, chunk);
     report({ type: 'output', id: title, text: chunk.toString() });
   };
   try {

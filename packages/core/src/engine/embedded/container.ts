@@ -2,6 +2,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
+import { isDiskFull } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
@@ -138,7 +139,11 @@ export async function removeContainer(
   context: StartContext,
   end: (graceSeconds: number) => Promise<void>,
 ): Promise<void> {
-  writeJson(containerFiles(directory).journal, { doing: 'remove', owner: identify(process.pid) } satisfies Journal);
+  try {
+    writeJson(containerFiles(directory).journal, { doing: 'remove', owner: identify(process.pid) } satisfies Journal);
+  } catch (error) {
+    if (!isDiskFull(error)) throw error; // removing gives space back
+  }
   await end(usualGrace);
   await tidyContainer(directory, context);
   rmSync(directory, { recursive: true, force: true });
