@@ -39,12 +39,17 @@ function nearestKey(
   for (const candidate of earlier) {
     if (candidate.key === key || candidate.parts.definition['kind'] !== parts.definition['kind']) continue;
     const sameName = candidate.step.name === step.name;
-    if (!sameName && candidate.parts.parent !== parts.parent) continue;
-    const distance =
-      differences(candidate.parts, parts, undefined).length + (sameName ? 0 : 1) + (candidate.step.project === step.project ? 0 : 2);
+    const sameProject = candidate.step.project === step.project;
+    // Another project's step is this one only when it is the same to the letter, as in a clone by another name.
+    if (!(sameProject ? sameName || candidate.parts.parent === parts.parent : sameName && sameDefinition(candidate.parts, parts))) continue;
+    const distance = differences(candidate.parts, parts, undefined).length + (sameName ? 0 : 1) + (sameProject ? 0 : 2);
     if (distance < fewest) [nearest, fewest] = [candidate, distance];
   }
   return nearest;
+}
+
+function sameDefinition(a: KeyParts, b: KeyParts): boolean {
+  return canonicalJson(a.definition) === canonicalJson(b.definition);
 }
 
 /** One line for each component that differs. */

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Config, RunStep, Step } from '../config/config.ts';
 import type { Resolved, ResolvedFile } from '../resolve/resolved.ts';
-import { differences } from './explain.ts';
+import type { StepKey } from '../oci/step-key.ts';
+import { differences, explainKey, type EarlierKey } from './explain.ts';
 import { keysOf, makePlan } from './make-plan.ts';
 
 const place = { file: '/w/devenv.json', line: 1, column: 1 };
@@ -192,4 +193,19 @@ test('the user is made before the first step that runs as it, else after the las
   expect(names({ config: { user: 'dev' } })).toEqual(['tools', 'deps', 'user dev']);
   expect(names({ ...run({ outputs: ['node_modules'] }), config: { user: 'dev' } })).toEqual(['tools', 'user dev', 'deps']);
   expect(names({ config: { user: '1000' } })).toEqual(['tools', 'deps']);
+});
+
+test('a step is compared with its own past, not with that of another project', () => {
+  const [parts, key] = [partsOf(), 'k' as StepKey];
+  const earlier = (project: string, change: Change): EarlierKey => ({
+    key: 'e' as StepKey,
+    parts: partsOf(change),
+    step: { project, name: 'deps' },
+  });
+  const why = (...known: EarlierKey[]): string[] => explainKey(key, parts, { project: 'shop', name: 'deps' }, known, undefined);
+  const other = run({ command: ['make'] });
+  expect(why(earlier('else', other))).toEqual(['it has never run here']);
+  expect(why(earlier('shop', other))).toEqual(['command changed: ["make"] → ["/bin/sh","-c","npm ci"]']);
+  expect(why(earlier('clone', { files: [sha('b')] }))).toEqual(['input package.json changed: bbbbbbbb… → aaaaaaaa…']);
+  expect(why(earlier('shop', { files: [sha('b'), sha('c')] }), earlier('shop', { files: [sha('d')] }))).toHaveLength(1);
 });
