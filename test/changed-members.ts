@@ -287,7 +287,7 @@ export const dailyRows = ({ inside, writeFile, heard, ports, labels, read, deven
     of: ['steps'],
     set: { steps: [{ name: 'made', run: 'echo $WHICH > /made' }] },
     kind: 'rebuild',
-    says: /made runs: it has never run here \(rebuild from step 1/,
+    says: /made runs: it has never run here.* rebuild from step 1/,
     inside: ['cat /made', '\n'],
   },
   {
