@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,11 +28,10 @@ export async function startDocker(ours: Ours): Promise<Docker | undefined> {
   if (!daemon) return undefined;
   const folder = join(ours.work, 'docker');
   mkdirSync(folder);
-  const hadBridge = existsSync('/sys/class/net/docker0');
   const host = `unix://${folder}/socket`;
   const places = ['data-root', 'exec-root'].flatMap((name) => [`--${name}`, join(folder, name)]);
   const log = ['--log-level', 'error', '--host', host, '--pidfile', join(folder, 'pid')];
-  const server = spawn(daemon, [...places, ...log], { env: { ...ours.env }, stdio: 'ignore' });
+  const server = spawn(daemon, [...places, ...log], { env: { ...ours.env }, stdio: 'ignore', detached: true }); // Ctrl-C is for us
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   const env = { ...ours.env, DOCKER_HOST: host, DOCKER_BUILDKIT: '1' };
   const command = (...args: readonly string[]): Command => ({ program, args, cwd: ours.work, env });
@@ -48,7 +47,6 @@ export async function startDocker(ours: Ours): Promise<Docker | undefined> {
       if (containers.length > 0) await docker.output('rm', '-f', ...containers);
       server.kill();
       await ended;
-      if (!hadBridge) execFileSync('ip', ['link', 'delete', 'docker0']);
     },
   };
   try {
@@ -57,6 +55,7 @@ export async function startDocker(ours: Ours): Promise<Docker | undefined> {
     return docker;
   } catch (error) {
     server.kill();
+    await ended;
     throw error;
   }
 }

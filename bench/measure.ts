@@ -40,7 +40,7 @@ export interface Measurement {
  * Every round runs every contestant once, each round in another order, so that what else happens on the machine meets all of them.
  * A first round that warms caches does not count. One that fails is reported as absent; the others go on.
  */
-export async function measure(subject: Subject, rounds: number, tell: (line: string) => void): Promise<Measurement> {
+export async function measure(subject: Subject, rounds: number, tell: (line: string) => void, signal: AbortSignal): Promise<Measurement> {
   const { title, unit, contestants } = subject;
   const absent = new Map(contestants.flatMap(({ name, absent: why }) => (why === undefined ? [] : [[name, why] as const])));
   const samples = new Map(contestants.map(({ name }) => [name, [] as number[]]));
@@ -48,6 +48,7 @@ export async function measure(subject: Subject, rounds: number, tell: (line: str
   for (let round = 0; round <= count; round++) {
     for (const index of contestants.keys()) {
       const { name, prepare, run } = contestants[(index + round) % contestants.length]!;
+      signal.throwIfAborted();
       if (absent.has(name)) continue;
       try {
         await prepare?.(round);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { outputOf, type Command } from './command.ts';
 import { debianImage, startDocker, type Docker } from './docker.ts';
+import { rememberNetwork } from './host-network.ts';
 import type { Ours } from './ours.ts';
 
 /** Where setup.ts installs what is no Debian package. */
@@ -17,20 +18,21 @@ export interface Peers extends AsyncDisposable {
 }
 
 export async function openPeers(ours: Ours): Promise<Peers> {
-  const docker = await startDocker(ours);
+  await using opened = new AsyncDisposableStack();
+  opened.defer(rememberNetwork());
+  const docker = opened.use(await startDocker(ours));
   const versions: Record<string, string> = {};
   if (docker) versions['docker'] = await docker.output('version', '--format', '{{.Client.Version}}, server {{.Server.Version}}');
   const devcontainer = docker && findDevcontainer(docker, versions);
   const podman = await openPodman(ours, versions);
+  if (podman) opened.defer(async () => void (await outputOf(podman('rm', '--all', '--force', '--time', '0'))));
+  const all = opened.move();
   return {
     docker,
     devcontainer,
     podman,
     versions,
-    async [Symbol.asyncDispose]() {
-      if (podman) await outputOf(podman('rm', '--all', '--force', '--time', '0')).catch(() => {});
-      await docker?.[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 

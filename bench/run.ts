@@ -29,6 +29,8 @@ const subjects: Readonly<Record<string, (ours: Ours, peers: Peers) => Promise<Su
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '10' }, only: { type: 'string' }, 'no-write': { type: 'boolean', default: false } },
 });
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupted.abort());
 const tell = (line: string): unknown => process.stderr.write(`${line}\n`);
 const results = await measureAll(Number(values.rounds), values.only);
 const page = describeResults(results);
@@ -47,10 +49,11 @@ async function measureAll(rounds: number, only: string | undefined): Promise<Res
   const measurements: Measurement[] = [];
   for (const [name, open] of Object.entries(subjects)) {
     if (only !== undefined && only !== name) continue;
+    interrupted.signal.throwIfAborted();
     tell(name);
     await using stack = new AsyncDisposableStack();
     for (const subject of (await open(ours, peers)).map((each) => stack.use(each))) {
-      const measurement = await measure(subject, rounds, tell);
+      const measurement = await measure(subject, rounds, tell, interrupted.signal);
       measurements.push(measurement);
       for (const { name: who, median, absent } of measurement.rows) tell(`  ${subject.title}: ${who} ${absent ?? median?.toFixed(1)}`);
     }

@@ -14,8 +14,10 @@ export async function unpack(ours: Ours): Promise<Subject[]> {
   const folder = join(ours.work, 'unpack');
   mkdirSync(folder);
   const tar = join(folder, 'layer.tar');
-  const format = '--format=posix'; // as container tools write
-  const script = `tar ${format} -C "$1" -cf "$3" . && tar ${format} -C "$2" -rf "$3" --exclude='./node@*' --transform 's,^\\.,./opt/packages,S' .`;
+  // Names that fit into a header: how longer ones are written differs between formats.
+  const script = `tar -C "$1" -cf "$3" .
+    cd "$2" && find . -regextype posix-extended -not -regex '.{85,}' -not -path './node@*' |
+      tar --no-recursion --transform 's,^\\.,./opt/packages,S' -rf "$3" -T -`;
   execFileSync('sh', ['-e', '-c', script, 'sh', ours.debianLayer, join(root, 'node_modules/.pnpm'), tar]);
   const diffId = await digestOf(tar);
   const entries = execFileSync('tar', ['-tf', tar], { encoding: 'utf8', maxBuffer: 2 ** 28 }).split('\n').length - 1;
