@@ -81,3 +81,15 @@ test('a hook whose command does not exist says so', async () => {
   expect([result.exitCode > 0, result.stderr]).toEqual([true, expect.stringContaining('no-such-command')]);
   expect(result.stderr).not.toMatch(/ {4}at |mistake in devenv/);
 });
+
+test('a health check that fails fails up, and the next up too, until it succeeds', async () => {
+  const healthcheck = { test: 'test -e /workspace/healthy', interval: '200ms', retries: 2 };
+  write({ command: 'exec sleep 1000', healthcheck });
+  for (const flags of [['--run'], []]) {
+    const result = await rig.devenv(['up', '--json', ...flags], { cwd });
+    expect([result.exitCode, result.json['code']]).toEqual([1, 'UNHEALTHY']);
+  }
+  expect((await rig.devenv(['status', '--json'], { cwd })).json).toMatchObject({ state: 'running', healthy: false });
+  writeFileSync(join(cwd, 'healthy'), '');
+  expect((await rig.ok(['up', '--json'], { cwd })).json['action']).toBe('unchanged');
+});

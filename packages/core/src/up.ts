@@ -36,8 +36,8 @@ export async function up(options: UpOptions): Promise<UpResult> {
 
   await runPendingHooks(found, current, options);
   const { healthcheck } = found.plan.container;
-  if (runs && healthcheck && current.action !== 'unchanged')
-    await waitUntilHealthy(current.container, healthcheck, options.report, options.signal);
+  // Also when nothing had to be done: what failed last time may still fail.
+  if (runs && healthcheck) await waitUntilHealthy(current.container, healthcheck, options.report, options.signal);
   const { container, action, built, cached } = current;
   return {
     environmentId: found.environmentId,
