@@ -87,10 +87,12 @@ test("a step reads its secret as a file, its user only; the next step, the layer
 });
 
 test('while a step runs, its secret is in no argument and no variable but those of the caller', async () => {
-  const cwd = project('touch /tmp/started; sleep 4; rm /tmp/started; exit 3');
+  const script = 'sleep 2.75; exit 3';
+  const cwd = project(script);
   const building = rig.devenv(['build', '--progress', 'plain', '--verbose'], { cwd, env });
-  await delay(2500);
+  for (let waited = 0; waited < 100 && processesHolding(script).length === 0; waited++) await delay(100);
   const seen = processesHolding(canary);
+  expect(processesHolding(script)).not.toEqual([]); // it runs still
   const result = await building;
   expect(result.stderr).toContain('exit code 3');
   expect(seen.length).toBeGreaterThan(0); // the caller's own: we looked while it ran
