@@ -28,6 +28,15 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
   };
 }
 
+/**
+ * Held by whoever looks layers up and uses them, before any other lock: what collects layers will take it exclusively, and
+ * so never takes what a build or a new container is about to stand on.
+ */
+export async function shareStore(options: Pick<Options, 'env' | 'signal'>): Promise<Disposable> {
+  const { lock } = await import('./base/locks.ts');
+  return lock(join(placesOf(options).runtime, 'store'), { mode: 'shared', signal: options.signal });
+}
+
 /** The registries, or what lies on this machine: that is opened once, since a compressed archive has to be read as a whole. */
 function registries(options: Pick<Options, 'env'>, places: Directories): Tools['registry'] {
   const opened = new Map<string, Promise<Registry>>();

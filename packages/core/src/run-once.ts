@@ -1,28 +1,36 @@
 import { randomBytes } from 'node:crypto';
 import type { BuildOptions, CommandOptions, Exit } from './contract.ts';
+import type { Container } from './engine/engine.ts';
 import { commandOptions } from './enter.ts';
+import { shareStore } from './open-tools.ts';
 import { execute } from './session/execute.ts';
 import { specOf, survey } from './survey.ts';
 import { buildLayers } from './up.ts';
 
 /** A new container of the environment for one command, removed afterwards, however the command ends. */
 export async function runOnce(options: CommandOptions & BuildOptions): Promise<Exit> {
-  const found = await survey(options);
-  const { engine } = found.tools;
-  await engine.reap(options.report);
-  const { layer } = await buildLayers(found, options);
-  const spec = specOf(found, layer, false);
-  const container = await engine.create({
-    ...spec,
-    id: `${spec.id}-run-${randomBytes(3).toString('hex')}`,
-    labels: { ...spec.labels, 'devenv.role': 'run' },
-    ephemeral: true,
-    ports: [], // the environment itself may be running and own them
-  });
+  const container = await createOnce(options);
   try {
     await container.start();
     return await execute(container, options.command, commandOptions(options));
   } finally {
     await container.remove();
   }
+}
+
+/** The store is shared until the container is there: from then on the container itself says what it stands on. */
+async function createOnce(options: BuildOptions): Promise<Container> {
+  using _store = await shareStore(options);
+  const found = await survey(options);
+  const { engine } = found.tools;
+  await engine.reap(options.report);
+  const { layer } = await buildLayers(found, options);
+  const spec = specOf(found, layer, false);
+  return await engine.create({
+    ...spec,
+    id: `${spec.id}-run-${randomBytes(3).toString('hex')}`,
+    labels: { ...spec.labels, 'devenv.role': 'run' },
+    ephemeral: true,
+    ports: [], // the environment itself may be running and own them
+  });
 }

@@ -7,12 +7,14 @@ import { describeEnvironment, type EnvironmentRecord } from './container/environ
 import { waitUntilHealthy } from './container/check-health.ts';
 import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
+import { shareStore } from './open-tools.ts';
 import { changesOf, findContainer, runsCommand, specOf, survey, topLayer, type Survey } from './survey.ts';
 import type { LayerId } from './store/layer-store.ts';
 
 /** Brings the workspace's environment in line with its file, and makes it when there is none. */
 export async function up(options: UpOptions): Promise<UpResult> {
   const started = performance.now();
+  using _store = await shareStore(options);
   const first = await survey(options);
   let waited = false;
   using _lock = await first.environments.lock(first.environmentId, options.signal, () => {
@@ -136,6 +138,7 @@ function addressOf(hostAddress: string): string {
 /** Makes every layer of the plan; no container. */
 export async function buildOnly(options: BuildOptions): Promise<BuildResult> {
   const started = performance.now();
+  using _store = await shareStore(options);
   const found = await survey(options);
   await found.tools.engine.reap(options.report);
   const { built, cached } = await buildLayers(found, options);
