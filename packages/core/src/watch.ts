@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { watch as watchPaths } from 'chokidar';
 import type { BuildOptions, UpOptions, UpResult } from './contract.ts';
 import { UserError } from './base/errors.ts';
@@ -14,63 +16,65 @@ export interface WatchOptions extends UpOptions {
   readonly onResult: (result: UpResult | UserError) => void;
 }
 
-/** Keeps the environment in line with its file and the inputs of its steps until the signal aborts. */
+/**
+ * Keeps the environment in line with its file and the inputs of its steps until the signal aborts. Each round watches first
+ * and looks then: what changes before is seen by `up`, what changes after begins another round.
+ */
 export async function watch(options: WatchOptions): Promise<void> {
-  const configFile = configOrThrow(options);
-  const folder = dirname(configFile);
-  const changed = new Changes();
-  const watcher = watchPaths([configFile, join(folder, 'devenv.local.json')], { ignoreInitial: true, followSymlinks: false });
-  watcher.on('all', () => changed.add());
-  options.signal.addEventListener('abort', () => changed.add());
-  try {
-    while (!options.signal.aborted) {
-      changed.clear();
-      try {
-        const { noCache: _once, refresh: _too, ...always } = options;
-        options.onResult(await up(always));
-      } catch (error) {
-        if (!(error instanceof UserError) || options.signal.aborted) throw error;
-        options.onResult(error);
-      }
-      watcher.add(await inputsOf(options));
-      await changed.next(options.signal);
+  const { noCache: _once, refresh: _too, ...always } = options;
+  for (let round = 0; !options.signal.aborted; round++) {
+    await using changes = await watchInputs(options);
+    try {
+      options.onResult(await up(round === 0 ? options : always));
+    } catch (error) {
+      if (!(error instanceof UserError) || options.signal.aborted) throw error;
+      options.onResult(error);
     }
-  } finally {
-    await watcher.close();
+    await changes.next();
   }
 }
 
-/** The files that steps read and the folders they are in, so that a new one is noticed too. */
-async function inputsOf(options: BuildOptions): Promise<string[]> {
+interface Changes extends AsyncDisposable {
+  /** Resolves when something has changed since the watch began and nothing more did for a moment, or when the signal aborts. */
+  next(): Promise<void>;
+}
+
+async function watchInputs(options: BuildOptions): Promise<Changes> {
+  const watcher = watchPaths(await pathsOf(options), { ignoreInitial: true, followSymlinks: false });
+  let [count, wake] = [0, (): void => {}];
+  watcher.on('all', () => {
+    count++;
+    wake();
+  });
+  const stop = (): void => wake();
+  options.signal.addEventListener('abort', stop);
+  await once(watcher, 'ready');
+  return {
+    async next() {
+      if (count === 0 && !options.signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+      for (let before = -1; before !== count && !options.signal.aborted;) {
+        before = count;
+        await delay(settleMs);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      options.signal.removeEventListener('abort', stop);
+      await watcher.close();
+    },
+  };
+}
+
+/** The files themselves, what steps read, and the folders that it is in, so that a new file is noticed too. */
+async function pathsOf(options: BuildOptions): Promise<string[]> {
+  const configFile = configOrThrow(options);
+  const own = [configFile, join(dirname(configFile), 'devenv.local.json')];
   try {
     const { plan } = await survey(options);
     const files = plan.steps.flatMap((step) => step.files.map((file) => join(plan.container.folder, file.path)));
-    return [...new Set([...files, ...files.map((file) => dirname(file)).filter((parent) => parent !== plan.container.folder)])];
+    const folders = files.map((file) => dirname(file)).filter((folder) => folder !== plan.container.folder);
+    return [...new Set([...own, ...files, ...folders])];
   } catch (error) {
-    if (error instanceof UserError) return []; // told already; the file itself is watched
+    if (error instanceof UserError) return own; // `up` tells of it
     throw error;
-  }
-}
-
-class Changes {
-  private pending = false;
-  private wake: (() => void) | undefined;
-
-  add(): void {
-    this.pending = true;
-    this.wake?.();
-  }
-
-  clear(): void {
-    this.pending = false;
-  }
-
-  /** Resolves when something has changed since `clear` and nothing more did for a moment. */
-  async next(signal: AbortSignal): Promise<void> {
-    if (!this.pending) await new Promise<void>((resolve) => (this.wake = resolve));
-    while (this.pending && !signal.aborted) {
-      this.pending = false;
-      await new Promise((resolve) => setTimeout(resolve, settleMs));
-    }
   }
 }
