@@ -12,6 +12,11 @@ test('data goes to stdout and messages to stderr', async () => {
   expect(result).toEqual({ exitCode: 0, stdout: 'NAME  STATE\n', stderr: 'Ready\n' });
 });
 
+test('an empty --config is a mistake, not the nearest file', async () => {
+  const { exitCode, stderr } = await performed({ config: '', work: async () => ({}) });
+  expect([exitCode, stderr]).toEqual([2, 'Error: --config names no file.\nHint: Write --config FILE, or leave it out.\n']);
+});
+
 test('--json ends stdout with one object instead of the text', async () => {
   const result = await performed({
     json: true,

@@ -68,6 +68,8 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
   try {
     const core = await host.core();
     const cwd = workingDirectory(core, flags.cwd, host.cwd);
+    if (flags.config === '')
+      throw new core.UserError('USAGE', '--config names no file.', { hint: 'Write --config FILE, or leave it out.' });
     const options: Options = {
       cwd,
       ...(flags.config === undefined ? {} : { configFile: flags.config }),

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { CommandOptions, Exit, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
-import { findConfig } from './config/find-config.ts';
+import { findConfig, notAFile } from './config/find-config.ts';
 import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
 import type { Container, ExecOptions } from './engine/engine.ts';
 import { engineName, openContainer, placesOf, userId } from './open-tools.ts';
@@ -53,5 +53,7 @@ export function configOrThrow(options: Options): string {
       hint: 'Go to a folder of your project, or name the file: --config FILE',
     });
   }
+  const trouble = notAFile(found);
+  if (trouble !== undefined) throw new UserError('CONFIG_INVALID', `${found} ${trouble}`);
   return found;
 }

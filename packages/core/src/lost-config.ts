@@ -1,17 +1,18 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { foldersUpwards, type ConfigLocation } from './config/find-config.ts';
+import { foldersUpwards, notAFile, type ConfigLocation } from './config/find-config.ts';
 import type { Environments } from './container/environment.ts';
 
 /**
- * The former file of an environment that is still here although its file is not: the one named, else the nearest to cwd. One
+ * The former file of an environment that is still here although its file is not (or is no file any more): the one named, else the nearest to cwd. One
  * that `found`, the file that is there, stands nearer than does not count: then the user means that.
  */
 export function lostConfig(environments: Environments, location: ConfigLocation, found: string | undefined): string | undefined {
   const lost = environments
     .list()
     .map(({ configFile }) => configFile)
-    .filter((path) => !existsSync(path));
+    .filter((path) => !existsSync(path) || notAFile(path) !== undefined);
+  if (found !== undefined && lost.includes(found)) return found;
   if (location.configFile !== undefined) {
     const path = resolve(location.cwd, location.configFile);
     return found === undefined && lost.includes(path) ? path : undefined;

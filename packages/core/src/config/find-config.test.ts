@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findConfig } from './find-config.ts';
+import { findConfig, notAFile } from './find-config.ts';
 
 let root: string;
 beforeEach(() => {
@@ -18,9 +18,18 @@ test('the nearest devenv.json above is found', () => {
   expect(findConfig({ cwd: join(root, 'project/src/deep') })).toBe(join(root, 'project/src/devenv.json'));
 });
 
-test('a folder called devenv.json is not a configuration', () => {
-  mkdirSync(join(root, 'project/src/devenv.json'));
-  expect(findConfig({ cwd: join(root, 'project/src') })).toBe(join(root, 'project/devenv.json'));
+test('what is called devenv.json counts also when it is no file: the one above is not meant', () => {
+  const nearest = join(root, 'project/src/devenv.json');
+  symlinkSync('nowhere', nearest);
+  expect(findConfig({ cwd: join(root, 'project/src') })).toBe(nearest);
+  expect(findConfig({ cwd: root, configFile: 'project/src' })).toBe(nearest);
+  expect(notAFile(nearest)).toBe('is a broken link');
+  rmSync(nearest);
+  expect(notAFile(nearest)).toBe(undefined);
+  mkdirSync(nearest);
+  expect(findConfig({ cwd: join(root, 'project/src') })).toBe(nearest);
+  expect(notAFile(nearest)).toBe('is a directory, not a file');
+  expect(notAFile('/dev/null')).toBe('is no regular file');
 });
 
 test('there is none outside a project', () => {

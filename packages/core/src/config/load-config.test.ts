@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -190,6 +190,17 @@ test('without a file the error says where it looked and how one looks', () => {
   writeFileSync(join(folder, 'devenv.json'), error.hint!.slice(error.hint!.indexOf('{')));
   expect(loadConfig({ cwd: join(folder, 'a'), env: {} }).base.kind).toBe('debian');
   expect(failure(() => loadConfig({ cwd: folder, configFile: 'x.json', env: {} }))).toMatchObject({ code: 'CONFIG_NOT_FOUND' });
+});
+
+test('a configuration that is no file is said to be none, and is not passed over', () => {
+  writeFileSync(join(folder, 'devenv.json'), '{ "image": "debian" }');
+  mkdirSync(join(folder, 'a/devenv.json'), { recursive: true });
+  expect(failure(() => loadConfig({ cwd: join(folder, 'a'), env: {} }))).toMatchObject({
+    code: 'CONFIG_INVALID',
+    message: `${join(folder, 'a/devenv.json')} is a directory, not a file`,
+  });
+  symlinkSync('nowhere', join(folder, 'devenv.local.json'));
+  expect(failure(() => load())).toMatchObject({ message: `${join(folder, 'devenv.local.json')} is a broken link` });
 });
 
 function write(config: object): void {

@@ -3,7 +3,7 @@ import { UserError } from '../base/errors.ts';
 import { readText } from '../base/files.ts';
 import { checkSchema } from './check-schema.ts';
 import type { Config } from './config.ts';
-import { configFileName, findConfig, foldersUpwards, type ConfigLocation } from './find-config.ts';
+import { configFileName, findConfig, foldersUpwards, notAFile, type ConfigLocation } from './find-config.ts';
 import { foreignKeyHint } from './foreign-keys.ts';
 import { mergeLocal } from './merge.ts';
 import { parseSource } from './parse-source.ts';
@@ -23,7 +23,7 @@ export interface LoadOptions extends ConfigLocation {
 /**
  * Reads devenv.json and devenv.local.json beside it, and checks everything they say. Writes nothing, asks nobody; whether
  * the files that they name exist is found out later.
- * @throws UserError CONFIG_NOT_FOUND, or CONFIG_INVALID with every problem of both files
+ * @throws UserError CONFIG_NOT_FOUND, or CONFIG_INVALID with every problem of both files, or because one is no file
  */
 export function loadConfig(options: LoadOptions): Config {
   return loadWritten(options).config;
@@ -58,6 +58,8 @@ export function loadWritten(options: LoadOptions): WrittenConfig {
 
 /** The file's object; undefined, with problems, when it has none; `absent` when there is no file. */
 function readObject(path: string, problems: Problems): ObjectNode | undefined | 'absent' {
+  const trouble = notAFile(path);
+  if (trouble !== undefined) throw new UserError('CONFIG_INVALID', `${path} ${trouble}`);
   let text: string | undefined;
   try {
     text = readText(path);
