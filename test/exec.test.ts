@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { debian, launcher, makeRig, runProcess, type Rig } from './rig.ts';
 
@@ -78,4 +80,43 @@ test('a terminal inside when asked for one: resizing and Ctrl-C work', async () 
     },
   );
   expect(stdout).toContain('33 101');
+});
+
+test('a terminal inside follows the size of the one outside', async () => {
+  const { stdout } = await runProcess(
+    'script',
+    ['-qec', `stty rows 33 cols 101; (sleep 2; stty rows 44 cols 120 < /dev/tty) & ${launcher} exec -it -- sh -c 'sleep 4; stty size'`, '/dev/null'],
+    { cwd, env: { PATH: process.env['PATH']!, HOME: rig.base, DEVENV_BASE_DIR: rig.base, TERM: 'xterm' } },
+  );
+  expect(stdout).toContain('44 120');
+});
+
+test('files and devices of the host that a command reads and writes keep their owner; what it says in one file keeps its order', async () => {
+  const place = (name: string): string => join(rig.base, name);
+  writeFileSync(place('in'), 'text', { mode: 0o600 });
+  const script = [
+    `${launcher} exec cat < in > out`,
+    `${launcher} exec sh -c 'for i in 1 2 3; do echo $i; echo $i >&2; done; echo 4 > /dev/stderr' > both 2>&1`,
+    `${launcher} exec true < /dev/null 2> /dev/null > /dev/null`,
+    `${launcher} run cat < in > ran 2> progress`,
+  ].join(' && ');
+  const { exitCode, stderr } = await runProcess('sh', ['-c', script.replaceAll('devenv ', `devenv -C ${cwd} `)], {
+    cwd: rig.base,
+    env: { PATH: process.env['PATH']!, HOME: rig.base, DEVENV_BASE_DIR: rig.base },
+  });
+  expect([exitCode, stderr]).toEqual([0, '']);
+  expect(['out', 'both', 'ran'].map((name) => readFileSync(place(name), 'utf8'))).toEqual(['text', '1\n1\n2\n2\n3\n3\n4\n', 'text']);
+  const own = process.getuid!();
+  for (const path of ['in', 'out', 'both', 'ran', 'progress'].map(place)) expect([path, statSync(path).uid]).toEqual([path, own]);
+  expect(statSync('/dev/null').uid).toBe(0);
+});
+
+test('a directory is meant from the workspace on', async () => {
+  await rig.ok(['exec', 'mkdir', '-p', 'deep/er'], { cwd });
+  expect((await rig.ok(['exec', '-w', 'deep/er', 'pwd'], { cwd })).stdout).toBe('/workspace/deep/er\n');
+});
+
+test('a terminal inside without one outside is refused in plain words', async () => {
+  const result = await rig.devenv(['exec', '-t', 'true'], { cwd });
+  expect([result.exitCode, result.stderr]).toEqual([125, expect.stringContaining('leave -t away')]);
 });

@@ -1,7 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { debian, makeRig, type Rig } from './rig.ts';
+import { debian, makeRig, traces, type Rig } from './rig.ts';
 
 let rig: Rig;
 let cwd: string;
@@ -92,4 +93,14 @@ test('a health check that fails fails up, and the next up too, until it succeeds
   expect((await rig.devenv(['status', '--json'], { cwd })).json).toMatchObject({ state: 'running', healthy: false });
   writeFileSync(join(cwd, 'healthy'), '');
   expect((await rig.ok(['up', '--json'], { cwd })).json['action']).toBe('unchanged');
+});
+
+test('Ctrl-C during a hook ends what the hook has started', async () => {
+  const cwd = rig.project({ 'devenv.json': { image: debian, hooks: { create: 'echo begun; sleep 31.7; echo never' } } });
+  const interrupt = new AbortController();
+  const running = rig.devenv(['up', '--progress', 'plain'], { cwd, interrupt: interrupt.signal });
+  for (let waited = 0; traces('sleep 31.7').length === 0 && waited < 300; waited++) await delay(100);
+  interrupt.abort();
+  expect((await running).exitCode).toBe(130);
+  expect(traces('sleep 31.7')).toEqual([]);
 });

@@ -48,7 +48,7 @@ describe('bash', () => {
   ])('of %j only what is ours to know', (line, wanted) => expect(answers(line).filter(Boolean)).toEqual(wanted));
 
   test('the script can be read by a shell that stops at the first mistake', () => {
-    expect(spawnSync('bash', ['-euc', 'source ./bash; complete -p devenv'], { cwd: folder, encoding: 'utf8' })).toMatchObject({
+    expect(spawnSync('bash', ['--norc', '-euc', 'source ./bash; complete -p devenv'], { cwd: folder, encoding: 'utf8' })).toMatchObject({
       status: 0,
       stdout: 'complete -o bashdefault -o default -F _devenv devenv\n',
       stderr: '',

@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess, type SpawnOptions, type StdioOptions } from 'node:child_process';
 
+export type { ChildProcess };
+
 export interface RunOptions {
   readonly cwd?: string;
   /** The whole environment of the child; default: ours. */

@@ -48,13 +48,17 @@ async function runHook(event: HookEvent, hook: HookCommand, context: HookContext
     report({ type: 'output', id: title, text: chunk.toString() });
   };
   try {
+    let ending: Promise<void> | undefined;
     const child = await context.container.exec(hook.command, { stdio: 'pipe' });
-    const kill = (): void => child.kill('SIGTERM');
+    const kill = (): void => {
+      ending = child.end();
+    };
     signal.addEventListener('abort', kill);
     child.stdin?.end();
     child.stdout?.on('data', hear);
     child.stderr?.on('data', hear);
     const { exitCode } = await child.exit.finally(() => signal.removeEventListener('abort', kill));
+    await ending;
     if (signal.aborted) throw new UserError('CANCELLED', `The ${title} was stopped.`);
     if (exitCode !== 0) {
       throw new UserError('HOOK_FAILED', `The ${title} ended with exit code ${exitCode}.`, {

@@ -222,6 +222,10 @@ export interface Process {
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
   kill(signal: NodeJS.Signals): void;
+  /** Ends the command and what it started: asks first, and kills what does not end within two seconds. */
+  end(): Promise<void>;
+  /** Gives the terminal inside another size, in characters. */
+  resize(columns: number, rows: number): void;
   /** 128+n when a signal ended it. */
   readonly exit: Promise<{ readonly exitCode: number; readonly oomKilled: boolean }>;
 }

@@ -15,9 +15,12 @@ export async function execute(
     process.on(signal, handler);
     return [signal, handler] as const;
   });
+  const resize = (): void => child.resize(process.stdout.columns, process.stdout.rows);
+  if (options.terminal) process.stdout.on('resize', resize);
   try {
     return await child.exit;
   } finally {
+    if (options.terminal) process.stdout.off('resize', resize);
     for (const [signal, handler] of handlers) process.off(signal, handler);
   }
 }

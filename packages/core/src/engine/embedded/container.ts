@@ -15,7 +15,6 @@ import { identify, isAlive, signalProcess, type LivingProcess } from './living-p
 import { closeNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
-import { openPipe } from './pipe.ts';
 import { endStrays } from './strays.ts';
 import { updateContainer } from './update-container.ts';
 import { launch, lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
@@ -94,7 +93,7 @@ export class EmbeddedContainer implements Container {
   }
 
   async exec(command: readonly string[], options: ExecOptions): Promise<Process> {
-    return execInRunningContainer(this.directory, command, options, openPipe);
+    return execInRunningContainer(this.directory, command, options);
   }
 
   async update(changes: Parameters<Container['update']>[0]): Promise<void> {

@@ -1,9 +1,11 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, posix } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
-import { exitCodeOf, start } from '../../base/processes.ts';
+import { exitCodeOf, start, type ChildProcess } from '../../base/processes.ts';
 import type { ExecOptions, Process } from '../engine.ts';
 import { outOfMemoryCount } from './cgroup.ts';
 import { checkCommand } from './command.ts';
@@ -11,28 +13,34 @@ import { readProcesses, readRecord, type ContainerRecord } from './container-fil
 import { isAlive } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { processCapabilities, type OciProcess } from './oci-process.ts';
-import type { Pipe } from './pipe.ts';
-import { find, type Owner } from './tree.ts';
+import { openStreams, type Streams } from './exec-streams.ts';
+import { find } from './tree.ts';
 import { lookUpUser, type User } from './user.ts';
 
 /**
- * Runs a command in a running container. `openPipe` makes the pipes for `stdio: 'pipe'`; it needs native code, so it is left to
- * those who want pipes. This is the way of every `devenv exec`: it reads two small files and starts the
- * runtime, with no mount, no lock and no native code.
+ * Runs a command in a running container. This is the way of every `devenv exec`: it reads two small files and starts the
+ * runtime, with no mount and no lock; native code is loaded only where a pipe has to be made.
  * @throws UserError NOT_RUNNING, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, BAD_VALUE. `exit` rejects alike when only the
  * runtime sees that it cannot be run, with RUNTIME_FAILED else.
  */
-export function execInRunningContainer(
+export async function execInRunningContainer(
   containerDirectory: string,
   command: readonly string[],
   options: ExecOptions,
-  openPipe?: (path: string, owner: Owner) => Pipe,
-): Process {
+): Promise<Process> {
   const record = readRecord(containerDirectory);
   const init = readProcesses(containerDirectory)?.init;
   if (!record || !init || !isAlive(init)) throw notRunning();
+  if (options.terminal && !isatty(0)) {
+    throw new UserError('BAD_VALUE', 'a terminal inside needs one outside, and the input is none', { hint: 'leave -t away' });
+  }
   try {
-    return startExec(record, processFor(record, `/proc/${init.pid}/root`, command, options), options, openPipe);
+    const process = processFor(record, `/proc/${init.pid}/root`, command, options);
+    return startExec(
+      record,
+      process,
+      await openStreams(options, `${dirname(record.runtimeRoot)}/pipe-${globalThis.process.pid}`, process.user),
+    );
   } catch (error) {
     // It may have ended while we looked: then /proc answers as it likes.
     if (error instanceof UserError || isAlive(init)) throw error;
@@ -56,7 +64,7 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   }
   if (options.terminal && !env.has('TERM')) env.set('TERM', 'TERM=xterm');
   for (const [name, value] of Object.entries(options.env ?? {})) env.set(name, `${name}=${value}`);
-  const workdir = options.workdir ?? own.cwd;
+  const workdir = posix.resolve(own.cwd, options.workdir ?? '.');
   using place = find(root, workdir);
   if (!place?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the directory ${workdir} does not exist in the environment`);
   checkCommand(command[0] ?? '', { root, path: env.get('PATH')?.slice('PATH='.length), workdir, user });
@@ -71,33 +79,20 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   };
 }
 
-function startExec(
-  record: ContainerRecord,
-  process: OciProcess,
-  options: ExecOptions,
-  openPipe?: (path: string, owner: Owner) => Pipe,
-): Process {
+function startExec(record: ContainerRecord, process: OciProcess, streams: Streams): Process {
   const runtime = { program: record.runtime, root: record.runtimeRoot };
   // Values of variables may be secret: they go through a file without a name, never through the arguments.
   const scratch = dirname(record.runtimeRoot);
   const definition = namelessFile(scratch, JSON.stringify(process));
   const log = namelessFile(scratch, '');
   const before = outOfMemoryCount(record.cgroup);
-  const stdio = options.stdio;
-  const pipe = (): Pipe | undefined =>
-    stdio === 'pipe' ? openPipe?.(`${scratch}/pipe-${globalThis.process.pid}-${names++}`, process.user) : undefined;
-  const [stdout, stderr] = [pipe(), pipe()];
   const child = start(
     runtime.program,
     runtimeArguments(runtime, '--log=/proc/self/fd/4', 'exec', '--process=/proc/self/fd/3', record.spec.id),
-    {
-      stdio: [stdio, stdout?.writer ?? stdio, stderr?.writer ?? stdio, definition, log],
-      env: runtimeEnvironment,
-    },
+    { stdio: [...streams.stdio, definition, log], env: runtimeEnvironment },
   );
   closeSync(definition);
-  const readers = [stdout, stderr].flatMap((each) => (each ? [each.reader] : []));
-  for (const each of [stdout, stderr]) if (each) closeSync(each.writer);
+  const { stdout, stderr, readers } = streams.started(child);
   const exit = new Promise<{ exitCode: number; oomKilled: boolean }>((resolve, reject) => {
     child.once('error', (error) => {
       closeSync(log);
@@ -112,17 +107,41 @@ function startExec(
       resolve({ exitCode, oomKilled: after !== undefined && after > before! });
     };
     if (readers.length > 0) child.once('exit', (code, signal) => void drained(readers).then(() => end(code, signal)));
-    else child.once('close', end);
+    else child.once('exit', end);
   });
   exit.catch(() => {}); // whoever waits hears of it
   return {
     stdin: child.stdin,
-    stdout: stdout?.reader ?? child.stdout,
-    stderr: stderr?.reader ?? child.stderr,
+    stdout,
+    stderr,
     // The runtime passes signals on, but for those that nobody can catch.
-    kill: (signal) => (signal === 'SIGKILL' || signal === 'SIGSTOP' ? signalInside(child.pid, signal) : void child.kill(signal)),
+    kill: (signal) => (signal === 'SIGKILL' || signal === 'SIGSTOP' ? signalAll(childrenOf(child.pid), signal) : void child.kill(signal)),
+    end: () => endAll(child),
+    resize: (columns, rows) => resizeTerminal(childrenOf(child.pid)[0], columns, rows),
     exit,
   };
+}
+
+/** Its command, and what that started and did not set free; those that do not answer to SIGTERM after a moment are killed. */
+async function endAll(child: ChildProcess): Promise<void> {
+  const patience = 2000; // ms
+  const all = descendantsOf(child.pid);
+  signalAll(all, 'SIGTERM');
+  for (const end = performance.now() + patience; all.some((pid) => existsSync(`/proc/${pid}/exe`)); await delay(20)) {
+    if (performance.now() > end) return signalAll([...all, ...descendantsOf(child.pid)], 'SIGKILL');
+  }
+}
+
+/** crun passes SIGWINCH on but not the size. The kernel tells whoever has the terminal inside. */
+function resizeTerminal(pid: number | undefined, columns: number, rows: number): void {
+  if (pid === undefined) return;
+  start('stty', ['-F', `/proc/${pid}/fd/0`, 'rows', String(rows), 'cols', String(columns)], {
+    stdio: 'ignore',
+    env: runtimeEnvironment,
+  }).on(
+    'error',
+    () => {}, // a size that stays as it was harms nobody
+  );
 }
 
 /** What the command itself said has arrived. Something that it left running may keep a pipe open for ever: that is not waited for. */
@@ -146,9 +165,8 @@ function runtimeFailure(text: string, command: string): UserError {
   return new UserError('RUNTIME_FAILED', `the command could not be started: ${message}`);
 }
 
-function signalInside(runtimePid: number | undefined, signal: NodeJS.Signals): void {
-  if (runtimePid === undefined) return;
-  for (const pid of childrenOf(runtimePid)) {
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
     try {
       globalThis.process.kill(pid, signal);
     } catch (error) {
@@ -158,13 +176,17 @@ function signalInside(runtimePid: number | undefined, signal: NodeJS.Signals): v
 }
 
 /** proc_pid_task(5): each thread has its own. */
-function childrenOf(pid: number): number[] {
+function childrenOf(pid: number | undefined): number[] {
   const threads = `/proc/${pid}/task`;
   if (!existsSync(threads)) return [];
   return readdirSync(threads)
     .flatMap((thread) => (readText(`${threads}/${thread}/children`) ?? '').split(' '))
     .filter(Boolean)
     .map(Number);
+}
+
+function descendantsOf(pid: number | undefined): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
 let names = 0;

@@ -1,0 +1,73 @@
+import { closeSync, fstatSync, readlinkSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import type { ChildProcess } from '../../base/processes.ts';
+import type { ExecOptions } from '../engine.ts';
+import type { Pipe } from './pipe.ts';
+import type { Owner } from './tree.ts';
+
+/** What a command inside reads and writes. */
+export interface Streams {
+  /** For the runtime's descriptors 0 to 2. */
+  readonly stdio: readonly ('inherit' | 'pipe' | number)[];
+  /** To be called as soon as the runtime runs: closes what is its own, and moves what has to be moved. */
+  started(child: ChildProcess): { readonly stdout: Readable | null; readonly stderr: Readable | null; readonly readers: readonly Socket[] };
+}
+
+/**
+ * Connects a command inside with us. Runtimes give the standard streams of a process to its user (runc and crun: fchown(2)),
+ * whatever they are: so a file, a device or a named pipe of the host is never handed in itself, its bytes are moved. What is
+ * a pipe or a socket already belongs to nobody else and goes in as it is. `path`: where pipes may be made for a moment.
+ */
+export async function openStreams({ stdio, terminal }: ExecOptions, path: string, owner: Owner): Promise<Streams> {
+  if (terminal) return { stdio: ['inherit', 'inherit', 'inherit'], started: () => ({ stdout: null, stderr: null, readers: [] }) };
+  const moved = [0, 1, 2].map((descriptor) => stdio === 'pipe' || !isPassable(descriptor));
+  const pipe = moved[1] || moved[2] ? await pipeMaker(path, owner) : undefined;
+  const stdout = moved[1] ? pipe!() : undefined;
+  // Into one file they stay in order only on one pipe.
+  const stderr = moved[2] ? (stdio === 'inherit' && stdout && isSame(1, 2) ? stdout : pipe!()) : undefined;
+  const pipes = [...new Set([stdout, stderr])].filter((each) => each !== undefined);
+  return {
+    stdio: [moved[0] ? 'pipe' : 'inherit', stdout?.writer ?? 'inherit', stderr?.writer ?? 'inherit'],
+    started(child) {
+      for (const { writer } of pipes) closeSync(writer);
+      if (stdio === 'inherit') {
+        stdout?.reader.pipe(process.stdout, { end: false });
+        if (stderr !== stdout) stderr?.reader.pipe(process.stderr, { end: false });
+        if (moved[0]) moveInput(child);
+      }
+      return { stdout: stdout?.reader ?? child.stdout, stderr: stderr?.reader ?? child.stderr, readers: pipes.map(({ reader }) => reader) };
+    },
+  };
+}
+
+/** Native code is loaded only where a pipe has to be made. */
+async function pipeMaker(path: string, owner: Owner): Promise<() => Pipe> {
+  const { openPipe } = await import('./pipe.ts');
+  let made = 0;
+  return () => openPipe(`${path}-${(serial += 1)}-${made++}`, owner);
+}
+
+let serial = 0;
+
+function moveInput(child: ChildProcess): void {
+  const { stdin } = child;
+  if (!stdin) return;
+  stdin.on('error', () => {}); // a command that does not read its input is its own affair
+  process.stdin.pipe(stdin);
+  child.once('exit', () => process.stdin.destroy()); // nobody reads what is left, and waiting for it would keep us
+}
+
+/** A pipe or socket without a name: its owner is of no account to anybody. A closed descriptor is nobody's either. */
+function isPassable(descriptor: number): boolean {
+  try {
+    return /^(pipe|socket):\[/.test(readlinkSync(`/proc/self/fd/${descriptor}`));
+  } catch {
+    return false;
+  }
+}
+
+function isSame(a: number, b: number): boolean {
+  const [first, second] = [fstatSync(a), fstatSync(b)];
+  return first.dev === second.dev && first.ino === second.ino;
+}
