@@ -15,6 +15,9 @@ export function runArguments(folder: string, ...more: readonly string[]): string
   return ['run', '--detach', ...more, '--volume', `${folder}:/workspace`, '--workdir', '/workspace', debianImage, 'sleep', 'infinity'];
 }
 
+/** podman asks for more than the machine's own limits, which a confined root may not. */
+export const podmanLimits: readonly string[] = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'];
+
 /** What a peer that does not take part says. */
 export const notHere = (peer: unknown): string | undefined => (peer === undefined ? 'not here' : undefined);
 
@@ -29,7 +32,7 @@ export async function startEverywhere(ours: Ours, { docker, devcontainer, podman
   const folder = makeEnvironment(ours, name);
   await outputOf(ours.command(folder, 'up'));
   await docker?.output(...runArguments(folder, '--name', name));
-  if (podman) await outputOf(podman(...runArguments(folder, '--ulimit', 'nofile=1024:1024', '--name', name))).catch(() => {}); // exec will say that it failed
+  if (podman) await outputOf(podman(...runArguments(folder, ...podmanLimits, '--name', name))).catch(() => {}); // exec will say that it failed
   if (devcontainer) await outputOf(devcontainer(folder, 'up'));
   return folder;
 }

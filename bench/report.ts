@@ -8,6 +8,8 @@ export interface Circumstances {
   readonly loadAtStart: string;
   readonly rounds: number;
   readonly commit: string;
+  /** What a reader has to know of this run. */
+  readonly note?: string;
   readonly versions: Readonly<Record<string, string>>;
 }
 

@@ -1,4 +1,4 @@
-// Measures devenv and its peers in turn and writes bench/results.md: `pnpm bench [--rounds 10] [--only exec] [--no-write]`.
+// Measures devenv and its peers in turn and writes bench/results.md: `pnpm bench [--rounds 10] [--only running] [--note TEXT] [--no-write]`.
 // As root, on Debian; `node bench/setup.ts` installs the peers, and one that is missing is left out. While it runs, Docker's daemon
 // has a bridge and firewall rules on this machine.
 import { execFileSync } from 'node:child_process';
@@ -27,7 +27,12 @@ const subjects: Readonly<Record<string, (ours: Ours, peers: Peers) => Promise<Su
 };
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '10' }, only: { type: 'string' }, 'no-write': { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '10' },
+    only: { type: 'string' },
+    note: { type: 'string' },
+    'no-write': { type: 'boolean', default: false },
+  },
 });
 const interrupted = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupted.abort());
@@ -71,6 +76,7 @@ function circumstances(rounds: number, loadAtStart: string, { versions }: Peers)
     memory: `${Math.round(totalmem() / 2 ** 30)} GB`,
     loadAtStart,
     rounds,
+    ...(values.note === undefined ? {} : { note: values.note }),
     commit: firstLine('git', '-C', import.meta.dirname, 'rev-parse', '--short', 'HEAD'),
     versions: { node: process.versions.node, crun: firstLine('crun', '--version'), tar: firstLine('tar', '--version'), ...versions },
   };

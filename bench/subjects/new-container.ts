@@ -1,5 +1,5 @@
 import { outputOf, timed } from '../command.ts';
-import { makeEnvironment, notHere, removeContainers, runArguments } from '../environments.ts';
+import { makeEnvironment, notHere, podmanLimits, removeContainers, runArguments } from '../environments.ts';
 import type { Subject } from '../measure.ts';
 import type { Ours } from '../ours.ts';
 import type { Peers } from '../peers.ts';
@@ -29,7 +29,7 @@ export async function newContainer(ours: Ours, peers: Peers): Promise<Subject[]>
           name: 'podman run -d',
           absent: notHere(podman),
           prepare: removePodmans,
-          run: () => timed(podman!(...runArguments(folder, '--ulimit', 'nofile=1024:1024', '--name', name))),
+          run: () => timed(podman!(...runArguments(folder, ...podmanLimits, '--name', name))),
         },
       ],
       goals: { 'docker run -d': 1, 'devcontainer up': 0.4 },

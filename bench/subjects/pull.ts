@@ -23,7 +23,7 @@ export async function pull(ours: Ours, { docker }: Peers): Promise<Subject[]> {
     {
       title: 'pull and unpack three layers from a local registry',
       unit: 'ms',
-      maximumRounds: 7,
+      maximumRounds: 5,
       contestants: [
         {
           name: 'devenv build',

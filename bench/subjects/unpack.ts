@@ -60,7 +60,7 @@ function subject({ env, work }: Ours, folder: string, { kind, size, extract, goa
   return {
     title: `unpack a ${kind} layer (${size})`,
     unit: 'ms',
-    maximumRounds: 7,
+    maximumRounds: 5,
     contestants: [
       {
         name: 'devenv, verified',
