@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { BuildOptions, Diagnosis, Environment, Explanation, Options, Status } from './contract.ts';
 import { UserError } from './base/errors.ts';
-import { environmentId, Environments, type EnvironmentRecord } from './container/environment.ts';
+import { environmentId, Environments, type EnvironmentId, type EnvironmentSummary } from './container/environment.ts';
 import { findConfig } from './config/find-config.ts';
 import { isHealthy } from './container/check-health.ts';
 import type { Container } from './engine/engine.ts';
@@ -96,7 +96,7 @@ export async function doctor(options: Options): Promise<Diagnosis> {
 /** Acts on this workspace's container under its lock. Needs no valid file: what is to be ended may have been made from another. */
 async function withContainer(
   options: Options,
-  act: (container: Container, environments: Environments, id: EnvironmentRecord['environmentId'], tools: Tools) => Promise<void>,
+  act: (container: Container, environments: Environments, id: EnvironmentId, tools: Tools) => Promise<void>,
 ): Promise<Status> {
   const environments = new Environments(placesOf(options));
   const configFile = lostConfig(environments, options, findConfig(options)) ?? configOrThrow(options);
@@ -108,13 +108,13 @@ async function withContainer(
   await tools.engine.reap(options.report);
   const container = await findContainer(tools, id);
   if (container) await act(container, environments, id, tools);
-  const record = environments.read(id);
+  const record = environments.summary(id);
   const left = await findContainer(tools, id);
   const environment = record && left ? await describe(record, left) : undefined;
   return { environmentId: id, state: environment?.state ?? 'absent', stale: false, changes: [], environment };
 }
 
-async function describe(record: EnvironmentRecord, container: Container): Promise<Environment> {
+async function describe(record: EnvironmentSummary, container: Container): Promise<Environment> {
   const { state, startedAt } = await container.inspect();
   const { environmentId: id, name, folder, configFile, createdAt } = record;
   return {

@@ -15,8 +15,8 @@ import { explainKey } from './plan/explain.ts';
 import { keysOf, makePlan } from './plan/make-plan.ts';
 import type { Plan, PlannedStep } from './plan/plan.ts';
 import type { StepKey } from './oci/step-key.ts';
-import { namesOf, resolve } from './resolve/resolve.ts';
-import type { Resolved, ResolvedNames } from './resolve/resolved.ts';
+import { knownNames, namesOf, resolve } from './resolve/resolve.ts';
+import type { Resolved } from './resolve/resolved.ts';
 import type { LayerId, StepRecord } from './store/layer-store.ts';
 
 /** What the file asks for and what is here: the common beginning of every command that needs both. Nothing is changed by looking. */
@@ -41,7 +41,7 @@ export async function survey(options: Options & { readonly refresh?: boolean }):
   const environments = new Environments(tools.directories);
   const id = environmentId({ folder: config.folder, configFile: config.path, engine: engineName, uid: userId() });
   const folder = environments.folder(id);
-  const known = readJson<ResolvedNames>(join(folder, 'names.json')) ?? {};
+  const known = knownNames(readJson(join(folder, 'names.json')));
   const resolved = await resolve(config, {
     registry: tools.registry,
     known,

@@ -5,6 +5,7 @@ import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
 import { isMissing, readJson, readText, writeFileAtomically } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
+import { areStrings, hasStrings, isObject } from '../base/shape.ts';
 import type { ContainerSpec } from '../engine/engine.ts';
 import type { PlannedContainer } from '../plan/plan.ts';
 import type { HookCommand, HooksDone } from './run-hooks.ts';
@@ -53,6 +54,11 @@ export interface EnvironmentRecord extends EnvironmentDescription {
   readonly createdAt: string;
 }
 
+/** As much of a record as also a newer devenv's is understood. */
+export type EnvironmentSummary = Pick<EnvironmentRecord, 'environmentId' | 'name' | 'folder' | 'configFile' | 'createdAt'> & {
+  readonly spec: Pick<ContainerSpec, 'id'>;
+};
+
 /** What the environment of a planned container is to follow. */
 export function describeEnvironment({ name, hooks, healthcheck, security }: PlannedContainer): EnvironmentDescription {
   const profile = security.seccomp.startsWith('/') ? readText(security.seccomp) : undefined;
@@ -77,12 +83,26 @@ export class Environments {
     return join(this.directories.state, 'environments', id);
   }
 
+  /** A damaged record is none: the environment is made anew. @throws UserError STORE_FORMAT */
   read(id: EnvironmentId): EnvironmentRecord | undefined {
-    const record = readJson<EnvironmentRecord>(join(this.folder(id), 'environment.json'));
-    if (record && record.schema > recordSchema) {
-      throw new UserError('STORE_FORMAT', `The environment ${id} was made by a newer devenv.`, { hint: 'Use the newer devenv.' });
+    const record = this.load(id);
+    if (!isObject(record)) return undefined;
+    if (Number(record['schema']) > recordSchema) {
+      throw new UserError('STORE_FORMAT', `The environment ${id} was made by a newer devenv.`, {
+        hint: 'Use the newer devenv, or remove the environment: devenv down',
+      });
     }
-    return record;
+    return isRecord(record) && record.environmentId === id ? record : undefined;
+  }
+
+  /** Reads also what a newer devenv made: enough to list and to remove it. */
+  summary(id: EnvironmentId): EnvironmentSummary | undefined {
+    const record = this.load(id);
+    return isSummary(record) && record.environmentId === id ? record : undefined;
+  }
+
+  private load(id: EnvironmentId): unknown {
+    return readJson(join(this.folder(id), 'environment.json'));
   }
 
   write(record: Omit<EnvironmentRecord, 'schema'>): void {
@@ -94,10 +114,10 @@ export class Environments {
     rmSync(this.folder(id), { recursive: true, force: true });
   }
 
-  list(): readonly EnvironmentRecord[] {
+  list(): readonly EnvironmentSummary[] {
     try {
       return readdirSync(join(this.directories.state, 'environments'))
-        .map((id) => this.read(id as EnvironmentId))
+        .map((id) => this.summary(id as EnvironmentId))
         .filter((record) => record !== undefined);
     } catch (error) {
       if (isMissing(error)) return [];
@@ -109,4 +129,25 @@ export class Environments {
   lock(id: EnvironmentId, signal: AbortSignal, onWait: () => void): Promise<Disposable> {
     return lock(join(this.directories.runtime, 'environments', id), { signal, onWait });
   }
+}
+
+function isSummary(record: unknown): record is EnvironmentSummary {
+  if (!isObject(record) || !hasStrings(record, 'environmentId', 'name', 'folder', 'configFile', 'createdAt')) return false;
+  return isObject(record['spec']) && hasStrings(record['spec'], 'id');
+}
+
+function isRecord(record: unknown): record is EnvironmentRecord {
+  if (!isSummary(record)) return false;
+  const { schema, attach, hooksDone, healthcheck, spec }: Partial<Record<keyof EnvironmentRecord, unknown>> = record;
+  const hooks = Array.isArray(attach) && attach.every((hook) => isObject(hook) && areStrings(hook['command']));
+  return schema === recordSchema && hooks && isObject(hooksDone) && (healthcheck === undefined || isObject(healthcheck)) && isSpec(spec);
+}
+
+function isSpec(spec: unknown): spec is ContainerSpec {
+  if (!isObject(spec) || !hasStrings(spec, 'id', 'hostname', 'user', 'workdir') || !areStrings(spec['command'])) return false;
+  const lists = [spec['mounts'], spec['ports']];
+  return (
+    lists.every((list) => Array.isArray(list) && list.every(isObject)) &&
+    ['labels', 'env', 'limits', 'security'].every((name) => isObject(spec[name]))
+  );
 }

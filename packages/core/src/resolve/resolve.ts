@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { UserError, type Problem } from '../base/errors.ts';
+import { areStrings, hasStrings, isObject } from '../base/shape.ts';
 import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
-import type { Digest } from '../oci/digest.ts';
+import { isDigest, type Digest } from '../oci/digest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import { localReference, localStamp, type LocalSource } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -42,6 +43,20 @@ export function namesOf(resolved: Resolved): ResolvedNames {
   if (resolved.base.kind !== 'image') return {};
   const { reference, local, name } = resolved.base;
   return { [local ? localKey(local, resolved.platform) : nameKey(reference, resolved.platform)]: name };
+}
+
+/** Names as they were kept; one whose meaning is damaged is not known. */
+export function knownNames(kept: unknown): ResolvedNames {
+  if (!isObject(kept)) return {};
+  return Object.fromEntries(Object.entries(kept).filter((entry): entry is [string, ResolvedName] => isName(entry[1])));
+}
+
+function isName(name: unknown): name is ResolvedName {
+  if (!isObject(name) || !hasStrings(name, 'manifest', 'image') || !isObject(name['config'])) return false;
+  const { manifest, image, config } = name as { manifest: string; image: string; config: Readonly<Record<string, unknown>> };
+  if (!isDigest(manifest) || !isDigest(image)) return false;
+  const lists = ['entrypoint', 'command', 'exposedPorts', 'volumes'].map((list) => config[list]);
+  return hasStrings(config, 'user', 'workdir') && lists.every(areStrings) && isObject(config['env']) && isObject(config['labels']);
 }
 
 function platformOf(config: Config): Platform {

@@ -23,6 +23,7 @@ import type { Layer } from '../oci/image.ts';
 import type { StepKey } from '../oci/step-key.ts';
 import { formatFileList, listFiles, type ListedFile } from './file-list.ts';
 import type { AddOptions, CommitOptions, Draft, LayerId, LayerInfo, LayerStore, StepCache, StepRecord } from './layer-store.ts';
+import { isLayerId, isLayerInfo, isStepRecord } from './kept-records.ts';
 import { defaultEpoch, normalise } from './normalise.ts';
 import { unpackLayer } from './unpack-layer.ts';
 
@@ -45,8 +46,30 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
   const at = (...names: string[]): string => join(data, ...names);
   checkFormat(data);
 
-  const infoOf = (id: LayerId): LayerInfo | undefined =>
-    existsSync(at('layers', id)) ? readJson<LayerInfo>(at('layer-info', `${id}.json`)) : undefined;
+  const infoOf = (id: LayerId): LayerInfo | undefined => {
+    if (!isLayerId(id) || !existsSync(at('layers', id))) return undefined;
+    const info = readJson(at('layer-info', `${id}.json`));
+    return isLayerInfo(info, id) ? info : undefined;
+  };
+
+  const whole = new Set<LayerId>();
+  /** Whether the layer is here with all that it stands on. */
+  const isWhole = (id: LayerId): boolean => {
+    const walked = new Set<LayerId>();
+    for (let next: LayerId | undefined = id; next !== undefined && !whole.has(next);) {
+      const info: LayerInfo | undefined = walked.has(next) ? undefined : infoOf(next);
+      if (!info) return false;
+      walked.add(next);
+      next = info.parent;
+    }
+    for (const layer of walked) whole.add(layer);
+    return true;
+  };
+
+  const readStep = (name: string): StepRecord | undefined => {
+    const record = readJson(at('step-keys', name));
+    return isStepRecord(record) && name === `${record.key}.json` ? record : undefined;
+  };
 
   const stackOf = (id: LayerId | undefined): string[] => {
     const stack: string[] = [];
@@ -68,8 +91,8 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
       const chainId = chainIdOf(below, layer.diffId);
       const name = chainId.slice('sha256:'.length);
       using _claim = await lock(join(directories.runtime, 'chains', name), { signal: options.signal });
-      const known = readJson<{ layer: LayerId }>(at('chains', name))?.layer;
-      if (known !== undefined && infoOf(known)) return known;
+      const known = readJson<{ layer?: LayerId } | null>(at('chains', name))?.layer;
+      if (known !== undefined && isWhole(known)) return known;
       await using draft = openDraft(parent);
       const tar = await layer.open(options);
       await unpackLayer(tar, draft.upper, {
@@ -97,8 +120,8 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     },
 
     async get(key: StepKey): Promise<StepRecord | undefined> {
-      const record = readJson<StepRecord>(at('step-keys', `${key}.json`));
-      return record && infoOf(record.layer) ? record : undefined;
+      const record = readStep(`${key}.json`);
+      return record && isWhole(record.layer) ? record : undefined;
     },
 
     async set(record: StepRecord): Promise<void> {
@@ -108,7 +131,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     async all(): Promise<readonly StepRecord[]> {
       return listDirectory(at('step-keys'))
         .filter((name) => name.endsWith('.json'))
-        .map((name) => readJson<StepRecord>(at('step-keys', name)))
+        .map(readStep)
         .filter((record) => record !== undefined)
         .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
     },
