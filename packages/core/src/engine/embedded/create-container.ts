@@ -4,6 +4,7 @@ import { UserError } from '../../base/errors.ts';
 import { lock } from '../../base/locks.ts';
 import type { ContainerSpec } from '../engine.ts';
 import { capabilitiesOf } from './capabilities.ts';
+import { removeCgroup } from './cgroup.ts';
 import { writeCertificates } from './certificates.ts';
 import { checkCommand, defaultPath } from './command.ts';
 import {
@@ -23,10 +24,12 @@ import { initPath, installInit } from './init.ts';
 import { identify } from './living-process.ts';
 import { claimPorts } from './network.ts';
 import { ociProcess } from './oci-process.ts';
+import { deleteFromRuntime } from './oci-runtime.ts';
 import type { OciRuntime } from './runtime-call.ts';
 import { detachAll } from './overlay.ts';
 import { lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
 import { seccompFilter } from './seccomp.ts';
+import { endStrays } from './strays.ts';
 import { find } from './tree.ts';
 import { lookUpUser } from './user.ts';
 
@@ -42,6 +45,7 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
   using _held = await lock(containerLock(context.directories, spec.id));
   if (readRecord(directory)) throw new Error(`the container ${spec.id} exists already`);
   if (existsSync(directory)) await removeContainer(directory, context, async () => {});
+  await forgetFormer(spec.id, directory, runtime, context);
   const files = containerFiles(directory);
   try {
     const layers = await lowerDirectories(context, { spec });
@@ -59,6 +63,14 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
     throw error;
   }
   return new EmbeddedContainer(directory, context);
+}
+
+/** A container of this id whose directory was removed by hand, or whose record was damaged: the runtime still knows it, and it may run. */
+async function forgetFormer(id: string, directory: string, runtime: OciRuntime, context: StartContext): Promise<void> {
+  if (!existsSync(join(runtime.root, id))) return;
+  await endStrays(directory);
+  await deleteFromRuntime(runtime, id);
+  await removeCgroup(cgroupPath(context.directories, id));
 }
 
 /** The root of the tree has the owner and mode of its upper directory. */

@@ -135,6 +135,16 @@ engineSuite('the embedded engine', make, (rig) => {
       expect(traces('crash')).toEqual([]);
     });
 
+    test('can make a container again whose directory was removed by hand while it ran', async () => {
+      await killWhenReady(`const c = await engine.create(spec); await c.start(); console.log('ready'); setTimeout(() => {}, 60000);`);
+      rmSync(join(places().data, 'containers/crash'), { recursive: true });
+      const again = await rig.engine.create({ ...rig.specOf(), id: 'crash' });
+      await again.start();
+      expect((await ask(again, 'echo here')).stdout).toBe('here\n');
+      await again.remove();
+      expect(traces('crash')).toEqual([]);
+    });
+
     test('is rid of a half made container after the next reap', async () => {
       await killWhenReady(`
         engine.create({ ...spec, network: 'private', command: ['sleep', '1000'] }).then((c) => { const started = c.start(); setTimeout(() => console.log('ready'), 15); return started; });
