@@ -57,13 +57,9 @@ export function differences(before: KeyParts, after: KeyParts, parentName: strin
   const lines: string[] = [];
   if (before.parent !== after.parent)
     lines.push(parentName === undefined ? 'what it stands on changed' : `it stands on "${parentName}", which changed`);
-  lines.push(
-    ...compareRecords('', before.definition, after.definition, (value) =>
-      shorten(typeof value === 'string' ? value : canonicalJson(value)),
-    ),
-  );
+  lines.push(...compareRecords('', before.definition, after.definition, showValue));
   lines.push(...compareRecords('input ', before.inputs, after.inputs, showInput));
-  lines.push(...compareRecords('argument ', before.args, after.args, shorten));
+  lines.push(...compareRecords('argument ', before.args, after.args, showValue));
   if (before.platform !== after.platform) lines.push(`platform changed: ${before.platform} → ${after.platform}`);
   if (before.format !== after.format) lines.push(`layer format changed: ${before.format} → ${after.format}`);
   return lines;
@@ -78,10 +74,10 @@ function compareRecords<T>(
   const lines: string[] = [];
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)].toSorted())) {
     const [old, current] = [before[name], after[name]];
-    if (old === undefined) lines.push(`${prefix}${name} added: ${show(current!)}`);
+    if (old === undefined) lines.push(`${prefix}${name} added: ${excerpt(show(current!), 0)}`);
     else if (current === undefined) lines.push(`${prefix}${name} removed`);
     else if (canonicalJson(old as Json) !== canonicalJson(current as Json))
-      lines.push(`${prefix}${name} changed: ${show(old)} → ${show(current)}`);
+      lines.push(`${prefix}${name} changed: ${contrast(show(old), show(current))}`);
   }
   return lines;
 }
@@ -91,6 +87,26 @@ function showInput(entry: InputEntry): string {
   return `${entry.sha256.slice(0, 8)}…${entry.executable ? ' (executable)' : ''}`;
 }
 
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+/** In one line; a shell's command line as the file has it. */
+function showValue(value: Json): string {
+  const isShell = Array.isArray(value) && value.length === 3 && value[0] === '/bin/sh' && value[1] === '-c';
+  const shown: Json = isShell ? value[2]! : value;
+  return typeof shown === 'string' ? shown.replaceAll('\n', '\\n') : canonicalJson(shown);
+}
+
+const longest = 60;
+const lead = 10;
+
+/** Of two long texts, the part in which they differ and a little before it. */
+function contrast(before: string, after: string): string {
+  let same = 0;
+  while (same < before.length && before[same] === after[same]) same++;
+  const from = Math.max(before.length, after.length) <= longest || same <= longest / 2 ? 0 : same - lead;
+  return `${excerpt(before, from)} → ${excerpt(after, from)}`;
+}
+
+function excerpt(text: string, from: number): string {
+  const rest = text.slice(from);
+  const shown = rest.length > longest ? `${rest.slice(0, longest - 1)}…` : rest;
+  return `${from > 0 ? '…' : ''}${shown.toWellFormed()}`;
 }

@@ -79,11 +79,7 @@ const run = (change: Partial<RunStep>): Change => ({
 const sha = (digit: string): ResolvedFile => ({ ...file, entry: { type: 'file', sha256: digit.repeat(64), executable: false } });
 
 test.each<[string, Change, string[]]>([
-  [
-    'the command',
-    run({ command: ['/bin/sh', '-c', 'npm install'] }),
-    ['command changed: ["/bin/sh","-c","npm ci"] → ["/bin/sh","-c","npm install"]'],
-  ],
+  ['the command', run({ command: ['/bin/sh', '-c', 'npm install'] }), ['command changed: npm ci → npm install']],
   ['an input', { files: [sha('b')] }, ['input package.json changed: aaaaaaaa… → bbbbbbbb…']],
   [
     'the executable bit of an input',
@@ -195,6 +191,15 @@ test('the user is made before the first step that runs as it, else after the las
   expect(names({ config: { user: '1000' } })).toEqual(['tools', 'deps']);
 });
 
+test('of long values the part that differs is shown', () => {
+  const long = `set -e; ${'apt-get install -y nothing; '.repeat(5)}make `;
+  const [one, other] = ['a', 'b'].map((end) => partsOf(run({ command: ['/bin/sh', '-c', `${long}${end}\nrest`] })));
+  expect(differences(one!, other!, undefined)).toEqual(['command changed: …ing; make a\\nrest → …ing; make b\\nrest']);
+  const tail = 'x'.repeat(100);
+  const [first, second] = ['a', 'b'].map((start) => partsOf(run({ command: ['/bin/sh', '-c', `${start}${tail}`] })));
+  expect(differences(first!, second!, undefined)).toEqual([`command changed: a${tail.slice(0, 58)}… → b${tail.slice(0, 58)}…`]);
+});
+
 test('a step is compared with its own past, not with that of another project', () => {
   const [parts, key] = [partsOf(), 'k' as StepKey];
   const earlier = (project: string, change: Change): EarlierKey => ({
@@ -205,7 +210,7 @@ test('a step is compared with its own past, not with that of another project', (
   const why = (...known: EarlierKey[]): string[] => explainKey(key, parts, { project: 'shop', name: 'deps' }, known, undefined);
   const other = run({ command: ['make'] });
   expect(why(earlier('else', other))).toEqual(['it has never run here']);
-  expect(why(earlier('shop', other))).toEqual(['command changed: ["make"] → ["/bin/sh","-c","npm ci"]']);
+  expect(why(earlier('shop', other))).toEqual(['command changed: ["make"] → npm ci']);
   expect(why(earlier('clone', { files: [sha('b')] }))).toEqual(['input package.json changed: bbbbbbbb… → aaaaaaaa…']);
   expect(why(earlier('shop', { files: [sha('b'), sha('c')] }), earlier('shop', { files: [sha('d')] }))).toHaveLength(1);
 });
