@@ -8,9 +8,9 @@ import type { InputEntry } from '../oci/step-key.ts';
 import type { PlannedStep, ResolvedFile } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildTools } from './build-tools.ts';
+import { failureHint } from './failure-hint.ts';
 import { OutputMask } from './mask-output.ts';
 import { secretsOf } from './step-secrets.ts';
-import { undeclaredInputs } from './undeclared-inputs.ts';
 import { aptScript, userScript } from './scripts.ts';
 
 export interface StepContext {
@@ -125,16 +125,7 @@ function stepFailure(
   log: StepLog,
   folder: string,
 ): UserError {
-  const undeclared =
-    step.definition.kind === 'run'
-      ? undeclaredInputs(log.tail, folder, step.process!.workdir, new Set(step.files.map((file) => file.path)))
-      : [];
-  const names = undeclared.map((path) => JSON.stringify(path)).join(', ');
-  const hint = log.tail.includes('No space left on device')
-    ? 'The disk may be full: devenv doctor shows how much space there is. The layers before this step are kept.'
-    : undeclared.length > 0
-      ? `${names} exist${undeclared.length === 1 ? 's' : ''} in the workspace but ${undeclared.length === 1 ? 'is' : 'are'} not declared: add ${names} to the step's "inputs".`
-      : 'The layers before this step are kept: mend the step and run the same command again.';
+  const hint = failureHint(step, log.tail, folder);
   const ended = result.oomKilled ? 'ran out of memory (exit code 137)' : `ended with exit code ${result.exitCode}`;
   return new UserError('STEP_FAILED', `The step "${step.name}" ${ended}.`, { hint, log: log.path, place: placeOf(step) });
 }

@@ -1,0 +1,24 @@
+import type { PlannedStep } from '../plan/plan.ts';
+import { undeclaredInputs } from './undeclared-inputs.ts';
+
+/** What apt, curl, git, npm, pip and Go say when names mean nothing or no packet gets out. */
+const unreachable =
+  /temporary failure resolving|temporary failure in name resolution|could not resolve host|EAI_AGAIN|network is (?:unreachable|down)/i;
+
+/** What to do about a failed step, read from the end of its output. `folder`: the workspace on the host. */
+export function failureHint(step: Pick<PlannedStep, 'definition' | 'process' | 'files'>, output: string, folder: string): string {
+  const { definition } = step;
+  if (output.includes('No space left on device'))
+    return 'The disk may be full: devenv doctor shows how much space there is. The layers before this step are kept.';
+  if (unreachable.test(output)) {
+    return definition.kind === 'run' && !definition.network
+      ? 'The step needs the network, and its "network" is false: set it to true.'
+      : "The step could not reach the network: look at this machine's connection, name server and proxy. The layers before it are kept.";
+  }
+  const undeclared =
+    definition.kind === 'run' ? undeclaredInputs(output, folder, step.process!.workdir, new Set(step.files.map((file) => file.path))) : [];
+  if (undeclared.length === 0) return 'The layers before this step are kept: mend the step and run the same command again.';
+  const names = undeclared.map((path) => JSON.stringify(path)).join(', ');
+  const [exist, are] = undeclared.length === 1 ? ['exists', 'is'] : ['exist', 'are'];
+  return `${names} ${exist} in the workspace but ${are} not declared: add ${names} to the step's "inputs".`;
+}
