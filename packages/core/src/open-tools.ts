@@ -20,10 +20,9 @@ export const engineName = 'embedded';
 export async function openTools(options: Pick<Options, 'env' | 'report'>): Promise<Tools> {
   const places = placesOf(options);
   const [{ diskStore }, { findEngine }] = await Promise.all([import('./store/disk-store.ts'), import('./engine/find-engine.ts')]);
-  const store = diskStore(places);
   return {
     directories: places,
-    engine: findEngine({ directories: places, store, cache: store, env: options.env, report: options.report }),
+    engine: findEngine({ directories: places, env: options.env, report: options.report }, () => diskStore(places)),
     registry: registries(options, places),
   };
 }
@@ -34,7 +33,12 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
  */
 export async function shareStore(options: Pick<Options, 'env' | 'signal'>): Promise<Disposable> {
   const { lock } = await import('./base/locks.ts');
-  return lock(join(placesOf(options).runtime, 'store'), { mode: 'shared', signal: options.signal });
+  try {
+    return await lock(join(placesOf(options).runtime, 'store'), { mode: 'shared', signal: options.signal });
+  } catch (error) {
+    (await import('./engine/find-engine.ts')).requireEngine(); // says more than that a file cannot be written
+    throw error;
+  }
 }
 
 /** The registries, or what lies on this machine: that is opened once, since a compressed archive has to be read as a whole. */

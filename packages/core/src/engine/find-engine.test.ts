@@ -7,7 +7,9 @@ test('without root, no engine works, and it says why', () => {
   const options = {} as Parameters<typeof findEngine>[0];
   const error = (() => {
     try {
-      return findEngine(options);
+      return findEngine(options, () => {
+        throw new Error('the store is not to be opened');
+      });
     } catch (caught) {
       return caught as UserError;
     }
