@@ -24,6 +24,7 @@ async function createOnce(options: BuildOptions): Promise<Container> {
   const found = await survey(options);
   const { engine } = found.tools;
   await engine.reap(options.report);
+  specOf(found, undefined, false); // a bind source that is missing shows before time is spent on building
   const { layer } = await buildLayers(found, options);
   const spec = specOf(found, layer, false);
   return await engine.create({

@@ -84,6 +84,7 @@ async function bringUp(
 ): Promise<Current> {
   const { engine } = found.tools;
   await engine.reap(options.report);
+  specOf(found, undefined, here.runs); // a bind source that is missing shows before time is spent on building
   const { layer, built, cached } = await buildLayers(found, options);
   const spec = specOf(found, layer, here.runs);
   const { existing } = here;
