@@ -60,7 +60,10 @@ export interface Environment {
   readonly state: 'running' | 'stopped';
   /** ISO 8601, UTC. */
   readonly createdAt: string;
+  /** While it runs. */
   readonly startedAt: string | undefined;
+  /** Of an environment that does not run any more, but was made to run its command: how that ended. */
+  readonly exitCode?: number;
 }
 
 export interface Status {
@@ -71,6 +74,8 @@ export interface Status {
   /** Of an environment that runs its command and has a health check: what one test says now. */
   readonly healthy?: boolean;
   readonly environment: Environment | undefined;
+  /** Of `down`: whether there was an environment. */
+  readonly removed?: boolean;
 }
 
 export interface CommandOptions extends Options {

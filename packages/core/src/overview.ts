@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import type { BuildOptions, Diagnosis, Environment, Explanation, Options, Status } from './contract.ts';
 import { UserError } from './base/errors.ts';
+import { areStrings } from './base/shape.ts';
 import { environmentId, Environments, type EnvironmentId, type EnvironmentSummary } from './container/environment.ts';
 import { findConfig } from './config/find-config.ts';
 import { isHealthy } from './container/check-health.ts';
@@ -65,15 +66,18 @@ export async function status(options: Options): Promise<Status> {
 }
 
 export async function stop(options: Options): Promise<Status> {
-  return withContainer(options, async (container) => container.stop());
+  return withContainer(options, async ({ container }) => container?.stop());
 }
 
 export async function down(options: Options & { readonly volumes?: boolean }): Promise<Status> {
-  return withContainer(options, async (container, environments, id, tools) => {
-    await container.remove();
-    environments.forget(id);
+  let removed = false;
+  const left = await withContainer(options, async ({ container, environments, id, tools }) => {
+    removed = container !== undefined || environments.summary(id) !== undefined;
+    await container?.remove();
+    if (removed) environments.forget(id);
     if (options.volumes) await tools.engine.removeVolumes(`${id}-`);
   });
+  return { ...left, removed };
 }
 
 export async function ps(options: Options): Promise<readonly Environment[]> {
@@ -93,11 +97,16 @@ export async function doctor(options: Options): Promise<Diagnosis> {
   return { engine: engineName, works, probes };
 }
 
+interface Held {
+  /** undefined: there is none. */
+  readonly container: Container | undefined;
+  readonly environments: Environments;
+  readonly id: EnvironmentId;
+  readonly tools: Tools;
+}
+
 /** Acts on this workspace's container under its lock. Needs no valid file: what is to be ended may have been made from another. */
-async function withContainer(
-  options: Options,
-  act: (container: Container, environments: Environments, id: EnvironmentId, tools: Tools) => Promise<void>,
-): Promise<Status> {
+async function withContainer(options: Options, act: (held: Held) => Promise<void>): Promise<Status> {
   const environments = new Environments(placesOf(options));
   const configFile = lostConfig(environments, options, findConfig(options)) ?? configOrThrow(options);
   const tools = await openTools(options);
@@ -107,7 +116,7 @@ async function withContainer(
   );
   await tools.engine.reap(options.report);
   const container = await findContainer(tools, id);
-  if (container) await act(container, environments, id, tools);
+  await act({ container, environments, id, tools });
   const record = environments.summary(id);
   const left = await findContainer(tools, id);
   const environment = record && left ? await describe(record, left) : undefined;
@@ -115,16 +124,19 @@ async function withContainer(
 }
 
 async function describe(record: EnvironmentSummary, container: Container): Promise<Environment> {
-  const { state, startedAt } = await container.inspect();
-  const { environmentId: id, name, folder, configFile, createdAt } = record;
+  const { state, startedAt, exitCode } = await container.inspect();
+  const { environmentId: id, name, folder, configFile, createdAt, spec } = record;
+  const isRunning = state === 'running';
+  const hasEnded = !isRunning && areStrings(spec.command) && spec.command.length > 0 && exitCode !== undefined;
   return {
     environmentId: id,
     name,
     folder,
     configFile,
     containerId: container.id,
-    state: state === 'running' ? 'running' : 'stopped',
+    state: isRunning ? 'running' : 'stopped',
     createdAt,
-    startedAt: startedAt?.toISOString(),
+    startedAt: isRunning ? startedAt?.toISOString() : undefined,
+    ...(hasEnded ? { exitCode } : {}),
   };
 }

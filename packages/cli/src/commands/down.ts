@@ -23,7 +23,7 @@ export default class Down extends DevenvCommand {
         return { json: { ...status, dryRun: true }, message: describeDownPlan(status, volumes) };
       }
       const status = await core.down({ ...options, volumes });
-      return { json: status, message: describeDown(volumes) };
+      return { json: status, message: describeDown(status, volumes) };
     });
   }
 }

@@ -4,7 +4,7 @@ import { describeDiagnosis } from './doctor.ts';
 import { bytes, duration } from './format.ts';
 import { describePlan, describeWhy } from './plan.ts';
 import { describeBuild, describeUp } from './ready.ts';
-import { describeEnvironments, describeStatus } from './status.ts';
+import { describeDown, describeEnvironments, describeStatus } from './status.ts';
 
 const ready: UpResult = {
   environmentId: 'e',
@@ -77,10 +77,12 @@ const environment: Environment = {
 
 test('ps is a table', () => {
   const stopped: Environment = { ...environment, name: 'shop-api', state: 'stopped', startedAt: undefined };
-  expect(describeEnvironments([environment, stopped], false, now)).toMatchInlineSnapshot(`
-    "NAME      STATE    FOLDER          SINCE
-    hello     running  /home/me/hello  5 min ago
-    shop-api  stopped  /home/me/hello  4 d ago"
+  const ended: Environment = { ...stopped, name: 'worker', exitCode: 9 };
+  expect(describeEnvironments([environment, stopped, ended], false, now)).toMatchInlineSnapshot(`
+    "NAME      STATE                  FOLDER          SINCE
+    hello     running                /home/me/hello  5 min ago
+    shop-api  stopped                /home/me/hello  made 4 d ago
+    worker    stopped (exit code 9)  /home/me/hello  made 4 d ago"
   `);
 });
 
@@ -101,6 +103,16 @@ test('status says what is different and what to do', () => {
   expect(describeStatus({ ...status, state: 'absent', stale: false, changes: [], environment: undefined }, false, now)).toBe(
     'There is no environment here.\nnext: devenv up',
   );
+  const stopped: Environment = { ...environment, state: 'stopped', startedAt: undefined, exitCode: 9 };
+  expect(describeStatus({ ...status, state: 'stopped', stale: false, changes: [], environment: stopped }, false, now)).toBe(
+    'hello stopped (exit code 9) · /home/me/hello · made 4 d ago\nnext: devenv up',
+  );
+});
+
+test('down says when there was nothing to remove', () => {
+  const status: Status = { environmentId: 'e', state: 'absent', stale: false, changes: [], environment: undefined };
+  expect(describeDown({ ...status, removed: false }, false)).toBe('Nothing to remove');
+  expect(describeDown({ ...status, removed: true }, true)).toContain('Removed, with its volumes');
 });
 
 test('doctor says how to mend what is missing', () => {

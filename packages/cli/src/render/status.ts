@@ -10,7 +10,7 @@ export function describeEnvironments(environments: readonly Environment[], color
   const heading = ['NAME', 'STATE', 'FOLDER', 'SINCE'].map((name) => paint('bold', name));
   const rows = environments.map((environment) => [
     printableLine(environment.name),
-    environment.state === 'running' ? paint('green', 'running') : 'stopped',
+    describeState(environment, color),
     printableLine(environment.folder),
     since(environment, now),
   ]);
@@ -22,7 +22,7 @@ export function describeStatus(status: Status, color: boolean, now: Date): strin
   const { environment, state } = status;
   const lines = environment
     ? [
-        `${paint('bold', printableLine(environment.name))} ${state === 'running' ? paint('green', 'running') : state} · ${printableLine(environment.folder)} · ${since(environment, now)}`,
+        `${paint('bold', printableLine(environment.name))} ${describeState(environment, color)} · ${printableLine(environment.folder)} · ${since(environment, now)}`,
       ]
     : ['There is no environment here.'];
   if (status.stale)
@@ -31,7 +31,13 @@ export function describeStatus(status: Status, color: boolean, now: Date): strin
   return lines.join('\n');
 }
 
-export function describeDown(volumes: boolean): string {
+function describeState({ state, exitCode }: Environment, color: boolean): string {
+  if (state === 'running') return painter(color)('green', 'running');
+  return exitCode === undefined ? 'stopped' : `stopped (exit code ${exitCode})`;
+}
+
+export function describeDown({ removed }: Status, volumes: boolean): string {
+  if (!removed) return volumes ? 'There is no environment to remove; no volume of it is left' : 'Nothing to remove';
   return `Removed${volumes ? ', with its volumes' : ''} · layers stay, so devenv up is quick`;
 }
 
@@ -40,9 +46,10 @@ export function describeDownPlan({ environment, state }: Status, volumes: boolea
   return `Would ${state === 'running' ? 'stop and remove' : 'remove'} the environment ${printableLine(environment.name)}${volumes ? ' and its volumes' : ''}; layers stay.`;
 }
 
-/** `5 min ago`: since it runs, else since it was made. */
+/** `5 min ago`: since it runs; else `made 4 d ago`. */
 function since({ startedAt, createdAt }: Environment, now: Date): string {
   const seconds = Math.max(0, (now.getTime() - Date.parse(startedAt ?? createdAt)) / 1000);
   if (Number.isNaN(seconds)) return '';
-  return seconds < 86_400 ? `${duration(Math.round(seconds))} ago` : `${Math.floor(seconds / 86_400)} d ago`;
+  const ago = seconds < 86_400 ? `${duration(Math.round(seconds))} ago` : `${Math.floor(seconds / 86_400)} d ago`;
+  return startedAt === undefined ? `made ${ago}` : ago;
 }

@@ -56,7 +56,7 @@ export interface EnvironmentRecord extends EnvironmentDescription {
 
 /** As much of a record as also a newer devenv's is understood. */
 export type EnvironmentSummary = Pick<EnvironmentRecord, 'environmentId' | 'name' | 'folder' | 'configFile' | 'createdAt'> & {
-  readonly spec: Pick<ContainerSpec, 'id'>;
+  readonly spec: Pick<ContainerSpec, 'id'> & { readonly command?: unknown };
 };
 
 /** What the environment of a planned container is to follow. */
