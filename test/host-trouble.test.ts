@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -164,6 +164,53 @@ test('a bind source that is missing is named, and the environment stays as it wa
   expect(await startOfInit(cwd)).toBe(before);
   writeFileSync(join(cwd, 'devenv.json'), JSON.stringify({ image: debian, mounts: [{ ...mount, optional: true }] }));
   expect((await rig.ok(['up', '--json'], { cwd })).json['action']).toBe('unchanged');
+});
+
+test('a bind source that is missing shows before anything is built', async () => {
+  const cwd = rig.project({
+    'devenv.json': { image: debian, steps: [{ run: 'echo built' }], mounts: [{ source: './nowhere', target: '/data' }] },
+  });
+  for (const args of [['up'], ['run', 'true']]) {
+    const { exitCode, stderr } = await rig.devenv(args, { cwd });
+    expect([exitCode === 0, stderr]).toEqual([false, expect.stringContaining('nowhere')]);
+    expect(stderr).not.toContain('built');
+  }
+});
+
+test('state that was damaged by hand is made anew', async () => {
+  const cwd = rig.project({ 'devenv.json': { image: debian, steps: [{ run: 'echo built' }] } });
+  const { environmentId } = (await rig.ok(['up', '--json'], { cwd })).json as { environmentId: string };
+  const folder = join(rig.base, 'state/environments', environmentId);
+  for (const damaged of ['[]', '{"schema":1}', 'null']) {
+    writeFileSync(join(folder, 'environment.json'), damaged);
+    writeFileSync(join(folder, 'names.json'), damaged);
+    const exec = await rig.devenv(['exec', 'true'], { cwd });
+    expect([exec.exitCode, exec.stderr]).toEqual([125, expect.stringContaining('devenv up')]);
+    await rig.ok(['ps'], { cwd });
+    expect((await rig.ok(['up', '--json'], { cwd })).json['built']).toBe(0);
+  }
+  for (const name of readdirSync(join(rig.base, 'data/step-keys'))) {
+    const path = join(rig.base, 'data/step-keys', name);
+    const record = JSON.parse(readFileSync(path, 'utf8')) as { parts: { definition: { kind: string } } };
+    if (record.parts.definition.kind === 'run') writeFileSync(path, JSON.stringify({ ...record, layer: '../../../etc' }));
+  }
+  expect((await rig.ok(['up', '--json'], { cwd })).json['built']).toBe(1);
+  const record = JSON.parse(readFileSync(join(folder, 'environment.json'), 'utf8')) as object;
+  writeFileSync(join(folder, 'environment.json'), JSON.stringify({ ...record, schema: 9 }));
+  expect((await rig.devenv(['up', '--json'], { cwd })).json['code']).toBe('STORE_FORMAT');
+  expect((await rig.ok(['down', '--json'], { cwd })).json['removed']).toBe(true);
+  expect((await rig.ok(['down'], { cwd })).stderr).toContain('Nothing to remove');
+});
+
+test('a broken devenv.json means its own folder, never the environment of the one above', async () => {
+  const cwd = rig.project({ 'devenv.json': { image: debian }, 'inner/file': '' });
+  await rig.ok(['up'], { cwd });
+  symlinkSync('nowhere', join(cwd, 'inner/devenv.json'));
+  for (const args of [['down'], ['up'], ['stop'], ['exec', 'true']]) {
+    const { exitCode, stderr } = await rig.devenv(args, { cwd: join(cwd, 'inner') });
+    expect([exitCode, stderr]).toEqual([args[0] === 'exec' ? 125 : 2, expect.stringContaining('inner/devenv.json is a broken link')]);
+  }
+  await rig.ok(['exec', 'true'], { cwd });
 });
 
 test('an environment whose devenv.json is gone can be stopped and removed, from its folder and from elsewhere', async () => {

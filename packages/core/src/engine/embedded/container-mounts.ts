@@ -9,7 +9,7 @@ import { cloneMount, mount as mountFileSystem, mountFlags } from '../../base/sys
 import type { ContainerSpec, Mount } from '../engine.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { mountOwned } from './idmap.ts';
-import { makeMountPoint } from './mount-point.ts';
+import { makeMountPoint, makeMountPointInside } from './mount-point.ts';
 import { mountOverlay } from './overlay.ts';
 import type { OciMount } from './runtime-config.ts';
 import { find } from './tree.ts';
@@ -57,8 +57,7 @@ export async function prepareMounts(options: MountContext): Promise<readonly Oci
     const outer = ready.findLast(({ target }) => mount.target.startsWith(`${target}/`));
     const kind = isFile(next.mount.source) ? 'file' : 'directory';
     if (!outer) makeMountPoint(context.files.rootfs, mount.target, kind);
-    else if (outer.content !== undefined)
-      makeMountPoint(outer.content, mount.target.slice(outer.target.length), kind, { owner: statSync(outer.content) });
+    else makeMountPointInside(outer, mount.target, kind);
     ready.push(next);
   }
   // A mount of the user's over one of ours, or over what holds it, must not hide it.

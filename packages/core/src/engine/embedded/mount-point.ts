@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { UserError } from '../../base/errors.ts';
 import { find, type Owner } from './tree.ts';
 
 export interface MountPointOptions {
@@ -12,4 +14,27 @@ export interface MountPointOptions {
 export function makeMountPoint(tree: string, path: string, kind: 'file' | 'directory', options: MountPointOptions = {}): void {
   const { uid, gid } = options.owner ?? { uid: 0, gid: 0 };
   using _place = find(tree, path, { create: { uid, gid, mode: 0o755, kind, onMade: options.onMade } });
+}
+
+/**
+ * As makeMountPoint, in the directory `content` that is mounted at `outer.target`, mostly a folder of the host, for its owner.
+ * @throws UserError NOT_WRITABLE
+ */
+export function makeMountPointInside(
+  outer: { readonly target: string; readonly content: string },
+  target: string,
+  kind: 'file' | 'directory',
+): void {
+  const path = target.slice(outer.target.length);
+  try {
+    makeMountPoint(outer.content, path, kind, { owner: statSync(outer.content) });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EROFS' && code !== 'EACCES' && code !== 'EPERM') throw error;
+    const what = code === 'EROFS' ? 'is read-only' : 'cannot be written';
+    throw new UserError('NOT_WRITABLE', `The folder ${outer.content} ${what}: the mount point of ${target} cannot be made in it.`, {
+      hint: `Make the ${kind} ${outer.content}${path} where the folder can be written, or make the folder writable.`,
+      cause: error,
+    });
+  }
 }
