@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { debian, launcher, makeRig, runProcess, traces, type Result, type Rig } from './rig.ts';
@@ -164,6 +165,22 @@ test('a bind source that is missing is named, and the environment stays as it wa
   expect(await startOfInit(cwd)).toBe(before);
   writeFileSync(join(cwd, 'devenv.json'), JSON.stringify({ image: debian, mounts: [{ ...mount, optional: true }] }));
   expect((await rig.ok(['up', '--json'], { cwd })).json['action']).toBe('unchanged');
+});
+
+test('without root, what is said is that root is needed, not that files cannot be written', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'devenv-not-root-'));
+  try {
+    chmodSync(folder, 0o755);
+    mkdirSync(join(folder, 'base'), { mode: 0o700 });
+    writeFileSync(join(folder, 'devenv.json'), JSON.stringify({ image: debian }));
+    const env = { PATH: process.env['PATH']!, HOME: folder, DEVENV_BASE_DIR: join(folder, 'base') };
+    for (const args of [['up'], ['status'], ['exec', 'true'], ['down'], ['ps']]) {
+      const unprivileged = ['--reuid=65534', '--regid=65534', '--clear-groups', launcher, ...args];
+      expect((await runProcess('setpriv', unprivileged, { cwd: folder, env })).stderr).toContain('needs root, and you are not');
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a bind source that is missing shows before anything is built', async () => {

@@ -105,6 +105,8 @@ async function atDisk<T>(options: Pick<Options, 'env'>, work: () => Promise<T>):
     return await work();
   } catch (error) {
     const [{ diskTrouble }, { placesOf }] = await Promise.all([import('./base/disk-trouble.ts'), import('./open-tools.ts')]);
-    throw diskTrouble(error, placesOf(options)) ?? error;
+    const trouble = diskTrouble(error, placesOf(options));
+    if (trouble?.code === 'NOT_WRITABLE') (await import('./engine/require-engine.ts')).requireEngine(); // who may not write mostly lacks root
+    throw trouble ?? error;
   }
 }

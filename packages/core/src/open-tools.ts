@@ -33,12 +33,7 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
  */
 export async function shareStore(options: Pick<Options, 'env' | 'signal'>): Promise<Disposable> {
   const { lock } = await import('./base/locks.ts');
-  try {
-    return await lock(join(placesOf(options).runtime, 'store'), { mode: 'shared', signal: options.signal });
-  } catch (error) {
-    (await import('./engine/find-engine.ts')).requireEngine(); // says more than that a file cannot be written
-    throw error;
-  }
+  return lock(join(placesOf(options).runtime, 'store'), { mode: 'shared', signal: options.signal });
 }
 
 /** The registries, or what lies on this machine: that is opened once, since a compressed archive has to be read as a whole. */

@@ -1,7 +1,7 @@
-import { UserError } from '../base/errors.ts';
 import type { LayerStore, StepCache } from '../store/layer-store.ts';
 import { embeddedEngine, type EmbeddedEngineOptions } from './embedded/embedded-engine.ts';
 import type { Engine } from './engine.ts';
+import { requireEngine } from './require-engine.ts';
 
 /**
  * The engine that works for this user on this machine. Asks only what costs nothing: a tool that is missing shows when it
@@ -12,20 +12,4 @@ export function findEngine(options: Omit<EmbeddedEngineOptions, 'store' | 'cache
   requireEngine();
   const store = openStore();
   return embeddedEngine({ ...options, store, cache: store });
-}
-
-/** @throws UserError ENGINE_UNAVAILABLE */
-export function requireEngine(): void {
-  const refusals = [['embedded', whyNotEmbedded()] as const];
-  if (refusals[0]![1] === undefined) return;
-  const lines = refusals.map(([name, why]) => `  ${name.padEnd(9)} ${why}`);
-  throw new UserError('ENGINE_UNAVAILABLE', ['No engine works here.', ...lines].join('\n'), {
-    hint: 'run devenv as root (sudo); devenv doctor shows what was tried',
-  });
-}
-
-function whyNotEmbedded(): string | undefined {
-  if (process.platform !== 'linux') return `needs Linux, this is ${process.platform}`;
-  if (process.getuid?.() !== 0) return 'needs root, and you are not';
-  return undefined;
 }
