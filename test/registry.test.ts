@@ -27,7 +27,11 @@ beforeAll(async () => {
   registry.put('team/node', '24', [
     {
       platform: { os: 'linux', architecture: 'amd64' },
-      config: { env: { NODE_VERSION: '24', PATH: '/usr/local/bin:/usr/bin:/bin' }, user: 'root', workdir: '/srv' },
+      config: {
+        env: { NODE_VERSION: '24', GREETING: 'from production', PATH: '/usr/local/bin:/usr/bin:/bin' },
+        user: 'root',
+        workdir: '/srv',
+      },
       layers: [execFileSync('tar', ['-cf', '-', '-T', '/dev/null']), tarOf(layer!), tarOf(node)],
     },
   ]);
@@ -83,6 +87,17 @@ test('a Node project on an image from a registry: npm ci is cached, its node_mod
   expect((await rig.ok(['up', '--json'], { cwd })).json).toMatchObject({ built: 0, cached: 1 });
   expect((await rig.ok(['exec', 'npm', 'test'], { cwd })).stdout).toMatch(/pass 1/);
   expect((await rig.ok(['exec', 'ls', 'node_modules'], { cwd })).stdout).toBe('is-number\n');
+});
+
+test('init --from an image pins it by digest, takes what it says, and the file comes up', async () => {
+  const cwd = rig.project({ 'notes.txt': 'a folder without devenv.json' });
+  const init = await rig.ok(['init', '--from', image()], { cwd });
+  const text = readFileSync(join(cwd, 'devenv.json'), 'utf8');
+  expect(text).toMatch(/team\/node:24@sha256:[0-9a-f]{64}/);
+  expect(text).toContain('from production');
+  expect(`${init.stdout}${init.stderr}`).toContain('devenv up');
+  await rig.ok(['up'], { cwd });
+  expect((await rig.ok(['exec', 'sh', '-c', 'echo $NODE_VERSION $GREETING'], { cwd })).stdout).toBe('24 from production\n');
 });
 
 test('the same image under another tag, recompressed, is the same base: every step stays cached', async () => {
