@@ -210,7 +210,8 @@ engineSuite('the embedded engine', make, (rig) => {
       const program = `
         import { execInRunningContainer } from ${JSON.stringify(join(import.meta.dirname, 'exec.ts'))};
         const command = ['sh', '-c', 'tty; stty size; echo $TERM; exit 4'];
-        const { exitCode } = await execInRunningContainer(${JSON.stringify(join(places().data, 'containers', rig.box.id))}, command, { terminal: true, stdio: 'inherit' }).exit;
+        const child = await execInRunningContainer(${JSON.stringify(join(places().data, 'containers', rig.box.id))}, command, { terminal: true, stdio: 'inherit' });
+        const { exitCode } = await child.exit;
         process.exit(exitCode);`;
       writeFileSync(join(rig.scratch, 'terminal.mjs'), program);
       const child = spawn('script', ['-qec', `stty rows 40 cols 100; ${node} ${join(rig.scratch, 'terminal.mjs')}`, '/dev/null'], {
