@@ -85,7 +85,11 @@ test('a terminal inside when asked for one: resizing and Ctrl-C work', async () 
 test('a terminal inside follows the size of the one outside', async () => {
   const { stdout } = await runProcess(
     'script',
-    ['-qec', `stty rows 33 cols 101; (sleep 2; stty rows 44 cols 120 < /dev/tty) & ${launcher} exec -it -- sh -c 'sleep 4; stty size'`, '/dev/null'],
+    [
+      '-qec',
+      `stty rows 33 cols 101; (sleep 2; stty rows 44 cols 120 < /dev/tty) & ${launcher} exec -it -- sh -c 'sleep 4; stty size'`,
+      '/dev/null',
+    ],
     { cwd, env: { PATH: process.env['PATH']!, HOME: rig.base, DEVENV_BASE_DIR: rig.base, TERM: 'xterm' } },
   );
   expect(stdout).toContain('44 120');

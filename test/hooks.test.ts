@@ -96,9 +96,9 @@ test('a health check that fails fails up, and the next up too, until it succeeds
 });
 
 test('Ctrl-C during a hook ends what the hook has started', async () => {
-  const cwd = rig.project({ 'devenv.json': { image: debian, hooks: { create: 'echo begun; sleep 31.7; echo never' } } });
+  const folder = rig.project({ 'devenv.json': { image: debian, hooks: { create: 'echo begun; sleep 31.7; echo never' } } });
   const interrupt = new AbortController();
-  const running = rig.devenv(['up', '--progress', 'plain'], { cwd, interrupt: interrupt.signal });
+  const running = rig.devenv(['up', '--progress', 'plain'], { cwd: folder, interrupt: interrupt.signal });
   for (let waited = 0; traces('sleep 31.7').length === 0 && waited < 300; waited++) await delay(100);
   interrupt.abort();
   expect((await running).exitCode).toBe(130);
