@@ -29,8 +29,14 @@ export async function makeOurs(): Promise<Ours> {
   const base = join(work, 'devenv');
   mkdirSync(base);
   mkdirSync(join(work, 'home'));
-  execFileSync('cp', ['-al', join(seedFolder(), 'data'), base]);
-  const program = copyProgram(work);
+  let program: string;
+  try {
+    execFileSync('cp', ['-al', join(seedFolder(), 'data'), base]);
+    program = copyProgram(work);
+  } catch (error) {
+    rmSync(work, { recursive: true });
+    throw error;
+  }
   const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME: join(work, 'home'), LANG: 'C.UTF-8' };
   const folders = new Set<string>();
   const command = (cwd: string, ...args: readonly string[]): Command => ({ program, args, cwd, env: { ...env, DEVENV_BASE_DIR: base } });
