@@ -63,8 +63,8 @@ async function measureAll(rounds: number, only: string | undefined): Promise<Res
       for (const { name: who, median, absent } of measurement.rows) tell(`  ${subject.title}: ${who} ${absent ?? median?.toFixed(1)}`);
     }
   }
-  const results: Results = { schema: 1, circumstances: circumstances(rounds, loadAtStart, peers), measurements };
-  return JSON.parse(JSON.stringify(results).replaceAll(ours.work, '$WORK')) as Results; // messages of what failed name it
+  const all: Results = { schema: 1, circumstances: circumstances(rounds, loadAtStart, peers), measurements };
+  return JSON.parse(JSON.stringify(all).replaceAll(ours.work, '$WORK')) as Results; // messages of what failed name it
 }
 
 function circumstances(rounds: number, loadAtStart: string, { versions }: Peers): Circumstances {
