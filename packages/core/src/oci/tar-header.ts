@@ -30,7 +30,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   return {
     flag,
     name,
-    type: flag === '0' && name.endsWith('/') ? 'directory' : (types[flag] ?? 'file'),
+    type: types[flag] ?? 'file',
     mode: numberField(block, 100, 8) & 0o7777,
     uid: numberField(block, 108, 8),
     gid: numberField(block, 116, 8),

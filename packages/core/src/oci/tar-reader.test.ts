@@ -340,3 +340,15 @@ function rechecksum(header: Buffer): Buffer {
   );
   return header;
 }
+
+test.each(['gnu', 'posix'])('a file whose long name has a slash as its 100th byte is a file (%s)', (format) => {
+  const folder = 'd'.repeat(99);
+  mkdirSync(join(directory, folder));
+  writeFileSync(join(directory, folder, 'file'), 'content');
+  writeFileSync(join(directory, 'next'), 'after it');
+  const archive = execFileSync('tar', ['-C', directory, `--format=${format}`, '-cf', '-', `${folder}/file`, 'next']);
+  expect(read(archive).map(({ name, type, content }) => [name, type, content])).toEqual([
+    [`${folder}/file`, 'file', 'content'],
+    ['next', 'file', 'after it'],
+  ]);
+});

@@ -179,6 +179,8 @@ export class TarReader {
     this.#longName = this.#longTarget = undefined;
     this.#checkNames(header);
     // Only files have bytes. What links and directories say of a size is no body (as Go's archive/tar).
+    // As old tar writes a directory. Only the whole name tells: the 100th byte of a long one may be a slash too.
+    if (header.flag === '0' && header.name.endsWith('/')) header.type = 'directory';
     if (header.type !== 'file') header.size = header.stored = 0;
     if (form === 'map before data') {
       this.#sparseMap = new SparseMapReader();
