@@ -5,7 +5,7 @@ const step = (network: boolean): Parameters<typeof failureHint>[0] =>
   ({ definition: { kind: 'run', network }, process: { workdir: '/workspace' }, files: [] }) as unknown as Parameters<typeof failureHint>[0];
 
 test.each([
-  "W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease  Temporary failure resolving 'deb.debian.org'",
+  "W: Failed to fetch http://mirror.example/debian/dists/bookworm/InRelease  Temporary failure resolving 'deb.debian.org'",
   'curl: (6) Could not resolve host: example.org',
   'npm error code EAI_AGAIN',
   'dial tcp 192.0.2.1:443: connect: network is unreachable',
