@@ -73,6 +73,13 @@ test('a base that Debian does not have', async () => {
   expect([result.exitCode, result.json['code']]).toEqual([1, 'BASE_FAILED']);
 });
 
+test('a mirror that does not answer is named: it is really asked', async () => {
+  const image = { debian: 'bookworm', packages: ['hostname'], mirror: 'http://127.0.0.1:1/debian' };
+  const result = await rig.devenv(['build', '--json'], { cwd: rig.project({ 'devenv.json': { image } }) });
+  expect([result.exitCode, result.json['code']]).toEqual([1, 'BASE_FAILED']);
+  expect(result.stderr).toContain('127.0.0.1:1');
+});
+
 test('a package that Debian does not have: the step fails with what apt says', async () => {
   const result = await rig.devenv(['build', '--json'], {
     cwd: rig.project({ 'devenv.json': { image: debian, steps: [{ apt: ['no-such-package-of-debian'] }] } }),

@@ -165,7 +165,6 @@ export async function buildLayers(
       ...buildPlaces(tools.directories),
       transport: found.transport,
       secrets: options.env,
-      debianMirror: undefined,
     },
     { noCache: options.noCache ?? false, newBase },
   );

@@ -18,8 +18,6 @@ export interface BuildTools {
   readonly transport: Transport;
   /** Values of the secrets that steps name. */
   readonly secrets: Readonly<Record<string, string | undefined>>;
-  /** Debian archive to fetch from, from the user's configuration; never in a layer. */
-  readonly debianMirror: string | undefined;
 }
 
 /** How this machine reaches the network. Passed to every process of a build, in no key and in no layer. */

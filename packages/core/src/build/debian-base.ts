@@ -24,7 +24,7 @@ export function debianBase(
   task: string,
 ): Promise<LayerId> {
   return session.fill(async (directory) => {
-    const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, platform, directory, tools.debianMirror), {
+    const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, platform, directory), {
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.proxies },
       onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
       signal: tools.signal,
@@ -51,12 +51,7 @@ const debianNames: Readonly<Record<string, string>> = {
   ppc64le: 'ppc64el',
 };
 
-function mmdebstrapArguments(
-  base: Extract<ResolvedBase, { kind: 'debian' }>,
-  platform: Platform,
-  directory: string,
-  configuredMirror: string | undefined,
-): string[] {
+function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, platform: Platform, directory: string): string[] {
   const include = base.packages.length > 0 ? [`--include=${base.packages.join(',')}`] : [];
   const settings = ['--variant=minbase', '--format=directory', ...architecture(platform), ...include];
   if (base.snapshot !== undefined) {
@@ -71,15 +66,21 @@ function mmdebstrapArguments(
       `deb ${at('debian-security')} ${base.suite}-security main`,
     ];
   }
-  const mirror = base.mirror ?? configuredMirror;
-  if (mirror === undefined) return [...settings, base.suite, directory];
-  const sources = [
-    `deb http://deb.debian.org/debian ${base.suite} main`,
-    `deb http://deb.debian.org/debian ${base.suite}-updates main`,
-    `deb http://security.debian.org/debian-security ${base.suite}-security main`,
+  return [...settings, ...(base.mirror === undefined ? [] : mirrorHooks(base.mirror)), base.suite, directory];
+}
+
+/**
+ * Fetches from a mirror what is not a security update: mirrors of those are another archive. The list that mmdebstrap wrote
+ * itself comes back at the end, so that the layer is the same whichever way the bytes took.
+ */
+function mirrorHooks(mirror: string): string[] {
+  const list = '"$1/etc/apt/sources.list"';
+  const kept = '"$1/etc/apt/sources.list.devenv"';
+  const script = `/-security /! s|^deb (\\[[^]]*\\] )?[^ ]+ |deb \\1${mirror.replaceAll(/[\\&|]/g, '\\$&')} |`;
+  return [
+    `--setup-hook=cp ${list} ${kept} && sed -E -i '${script.replaceAll("'", "'\\''")}' ${list}`,
+    `--customize-hook=mv ${kept} ${list}`,
   ];
-  const write = `--customize-hook=printf '%s\\n' ${sources.map((line) => `'${line}'`).join(' ')} > "$1/etc/apt/sources.list"`;
-  return [...settings, write, base.suite, directory, mirror];
 }
 
 function failure(base: { readonly suite: string }, exitCode: number, stderr: string): UserError {
