@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Digest } from './digest.ts';
+import type { Descriptor } from './document.ts';
 import type { Platform } from './platform.ts';
 
 /** The execution parameters of an image (image-spec, config.md), in our own names. Env keeps its order. */
@@ -22,6 +23,10 @@ export interface Layer {
   readonly diffId: Digest;
   /** Bytes that travel, when known: for progress only. */
   readonly size?: number;
+  /** The blob that it came as, compressed or not, when it came as one. How bytes travel, never what the layer is. */
+  readonly blob?: Descriptor;
+  /** Repositories (`host/name`) that are known to hold that blob: a push there need not send it. */
+  readonly sources?: readonly string[];
   /**
    * The uncompressed tar. Bytes are verified against the descriptor's digest and size and against the diffId while they
    * stream; a mismatch errors the stream. `onBytes` hears of the (compressed) bytes as they arrive.
@@ -33,6 +38,10 @@ export interface Layer {
 export interface Image {
   /** Digest of the config document: the image's identity however its layers are compressed. */
   readonly id: Digest;
+  /** The config document, byte for byte: its digest is `id`. */
+  readonly document: Buffer;
+  /** The manifest that it came with, byte for byte. */
+  readonly manifest?: { readonly digest: Digest; readonly mediaType: string; readonly bytes: Buffer };
   readonly platform: Platform;
   readonly config: ImageConfig;
   readonly layers: readonly Layer[];

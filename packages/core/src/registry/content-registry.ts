@@ -6,7 +6,7 @@ import { documentLimit, DocumentError, type Descriptor } from '../oci/document.t
 import { parseImageConfig } from '../oci/image-config.ts';
 import type { Image, Layer } from '../oci/image.ts';
 import { layerStream } from '../oci/layer-stream.ts';
-import { parseManifest, type Index, type Manifest } from '../oci/manifest.ts';
+import { manifestMediaTypes, parseManifest, type Index, type Manifest } from '../oci/manifest.ts';
 import { formatPlatform, type Platform } from '../oci/platform.ts';
 import { formatReference, type Reference } from '../oci/reference.ts';
 import { mismatch, verified } from '../oci/verify.ts';
@@ -33,8 +33,10 @@ export interface Words {
   unusable(reference: Reference, why: string): UserError;
 }
 
+const registryWords: Words = { name: formatReference, notFound, unusable: answer };
+
 /** A registry over content: what a name means, which platform, and that every byte is the one that was named. */
-export function contentRegistry(content: Content, words: Words = { name: formatReference, notFound, unusable: answer }): Registry {
+export function contentRegistry(content: Content, words: Words = registryWords): Registry {
   const source: Source = { content, words };
   return {
     async resolve(reference, platform) {
@@ -43,7 +45,7 @@ export function contentRegistry(content: Content, words: Words = { name: formatR
     async get(reference, platform) {
       const found = await find(source, reference, platform);
       if (!found) throw words.notFound(reference);
-      return imageOf(source, reference, found.manifest, platform);
+      return imageOf(source, reference, found, platform);
     },
   };
 }
@@ -56,35 +58,52 @@ interface Source {
 interface Found {
   readonly digest: Digest;
   readonly manifest: Manifest;
+  readonly mediaType: string;
+  readonly bytes: Buffer;
 }
 
 async function find(source: Source, reference: Reference, platform: Platform): Promise<Found | undefined> {
   const first = await fetchManifest(source, reference);
   if (!first) return undefined;
-  if (first.document.kind === 'manifest') return { digest: first.digest, manifest: first.document };
+  if (first.document.kind === 'manifest') return { ...first, manifest: first.document };
   const entry = choosePlatform(first.document, platform);
   if (!entry) throw noPlatform(source.words.name(reference), platform, platformsOf(first.document));
   const second = await fetchManifest(source, { ...reference, digest: entry.digest });
   if (!second) throw source.words.unusable(reference, `its index names the manifest ${entry.digest}, which is not there`);
   if (second.document.kind !== 'manifest') throw source.words.unusable(reference, 'its index leads to another index');
-  return { digest: second.digest, manifest: second.document };
+  return { ...second, manifest: second.document };
 }
 
-async function fetchManifest(source: Source, reference: Reference): Promise<{ digest: Digest; document: Manifest | Index } | undefined> {
+interface Fetched extends Omit<Found, 'manifest'> {
+  readonly document: Manifest | Index;
+}
+
+async function fetchManifest(source: Source, reference: Reference): Promise<Fetched | undefined> {
   const answered = await source.content.manifest(reference);
   if (!answered) return undefined;
   const digest = sha256Digest(createHash('sha256').update(answered.bytes).digest('hex'));
   if (reference.digest && digest !== reference.digest)
     throw mismatch(`manifest of ${source.words.name(reference)}`, `its digest is ${digest}`);
-  return { digest, document: read(source, reference, () => parseManifest(answered.bytes, answered.mediaType)) };
+  const document = read(source, reference, () => parseManifest(answered.bytes, answered.mediaType));
+  return { digest, bytes: answered.bytes, mediaType: mediaTypeOf(answered, document), document };
 }
 
-async function imageOf(source: Source, reference: Reference, manifest: Manifest, platform: Platform): Promise<Image> {
+/** What the document says of itself, else what came with it, else what OCI calls it. */
+function mediaTypeOf({ bytes, mediaType }: { readonly bytes: Buffer; readonly mediaType?: string }, document: Manifest | Index): string {
+  const said: unknown = (JSON.parse(bytes.toString('utf8')) as { readonly mediaType?: unknown }).mediaType;
+  if (typeof said === 'string') return said;
+  if (mediaType !== undefined && manifestMediaTypes.includes(mediaType)) return mediaType;
+  return `application/vnd.oci.image.${document.kind}.v1+json`;
+}
+
+async function imageOf(source: Source, reference: Reference, found: Found, platform: Platform): Promise<Image> {
+  const { manifest, digest, mediaType, bytes } = found;
   if (manifest.config.size > documentLimit) throw source.words.unusable(reference, 'its config is longer than 4 MiB');
   const what = `config of ${source.words.name(reference)}`;
   const chunks: Buffer[] = [];
   for await (const chunk of verified(source.content.blob(reference, manifest.config, {}), { ...manifest.config, what })) chunks.push(chunk);
-  const document = read(source, reference, () => parseImageConfig(Buffer.concat(chunks)));
+  const config = Buffer.concat(chunks);
+  const document = read(source, reference, () => parseImageConfig(config));
   if (document.platform && !runsOn(document.platform, platform)) {
     const { os, architecture, variant } = document.platform;
     throw noPlatform(source.words.name(reference), platform, [[os, architecture, ...(variant ? [variant] : [])].join('/')]);
@@ -92,13 +111,16 @@ async function imageOf(source: Source, reference: Reference, manifest: Manifest,
   if (document.diffIds.length !== manifest.layers.length)
     throw source.words.unusable(reference, `it has ${manifest.layers.length} layers and ${document.diffIds.length} diff ids`);
   const layers = manifest.layers.map((layer, index) => layerOf(source, reference, layer, document.diffIds[index]!));
-  return { id: manifest.config.digest, platform, config: document.config, layers };
+  const own = { digest, mediaType, bytes };
+  return { id: manifest.config.digest, document: config, manifest: own, platform, config: document.config, layers };
 }
 
 function layerOf(source: Source, reference: Reference, descriptor: Descriptor, diffId: Digest): Layer {
   return {
     diffId,
     size: descriptor.size,
+    blob: { mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size },
+    ...(source.words === registryWords ? { sources: [`${reference.registry}/${reference.repository}`] } : {}),
     open: async (options = {}) => layerStream(source.content.blob(reference, descriptor, options), descriptor, diffId),
   };
 }

@@ -175,7 +175,7 @@ export function buildLaws(rig: Rig): void {
       };
       const layers = [await layerOf('lower', 'a'), await layerOf('higher', 'b')];
       const config = { env: {}, user: '', workdir: '', entrypoint: [], command: [], labels: {}, exposedPorts: [], volumes: [] };
-      const image: Image = { id: layers[0]!.diffId, platform: hostPlatform(), config, layers };
+      const image: Image = { id: layers[0]!.diffId, document: Buffer.of(), platform: hostPlatform(), config, layers };
       const events: Event[] = [];
       await using build = await rig.engine.builder.begin({
         report: (event) => events.push(event),
