@@ -48,13 +48,17 @@ export function registrySuite(kind: string, open: () => Promise<Fixture>): void 
 
     test('an image comes with its config and its layers in order, every byte', async () => {
       const image = await fixture.registry.get(name('one:1'), amd64);
-      expect({ ...image, layers: await Promise.all(image.layers.map((layer) => contentOf(layer))) }).toEqual({
-        id: expect.stringMatching(/^sha256:/) as Digest,
+      const { document, manifest, ...values } = image;
+      expect({ ...values, layers: await Promise.all(image.layers.map((layer) => contentOf(layer))) }).toEqual({
+        id: digestOf(document),
         platform: amd64,
         config,
         layers: [lower, upper].map((bytes) => bytes.toString('latin1')),
       });
       expect(image.layers.map(({ diffId }) => diffId)).toEqual([lower, upper].map(digestOf));
+      expect(digestOf(manifest!.bytes)).toBe(manifest!.digest);
+      const { layers } = JSON.parse(manifest!.bytes.toString()) as { layers: unknown[] };
+      expect(image.layers.map(({ blob }) => blob)).toEqual(layers);
     });
 
     test('progress counts the bytes that travel', async () => {
