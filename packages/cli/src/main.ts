@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
@@ -33,6 +34,7 @@ async function apologise(error: unknown): Promise<void> {
 function compileCacheDirectory(env: NodeJS.ProcessEnv, uid: number): string {
   const base = env['DEVENV_BASE_DIR'];
   if (base) return join(base, 'cache/compiled');
-  if (uid === 0) return '/var/cache/devenv/compiled';
+  // Root of a user's namespace is that user.
+  if (uid === 0 && /^\s*0\s+0\s/.test(readFileSync('/proc/self/uid_map', 'utf8'))) return '/var/cache/devenv/compiled';
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] ?? '/', '.cache'), 'devenv/compiled');
 }

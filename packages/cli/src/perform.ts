@@ -67,6 +67,7 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
   const signals = watchSignals((text) => progress.stop(text));
   try {
     const core = await host.core();
+    if (!unprivilegedVerbs.has(verb) && host === processHost) await core.becomeMappedRoot({ env: host.env });
     const cwd = workingDirectory(core, flags.cwd, host.cwd);
     if (flags.config === '')
       throw new core.UserError('USAGE', '--config names no file.', { hint: 'Write --config FILE, or leave it out.' });
@@ -97,6 +98,9 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
     signals[Symbol.dispose]();
   }
 }
+
+/** These neither look into the store nor use the engine, and what they write in the workspace has to be the user's. */
+const unprivilegedVerbs: ReadonlySet<Verb> = new Set(['completion', 'config', 'doctor', 'init']);
 
 /** GitHub hides values in a job's log that it is told of; JSON progress has no place to tell. */
 async function masking(host: Host, progress: Progress): Promise<Pick<Options, 'onSecret'>> {

@@ -88,6 +88,15 @@ export async function doctor(options: Options): Promise<Diagnosis> {
   return (await import('./overview.ts')).doctor(options);
 }
 
+/**
+ * The engine works as root. For a normal user this goes on with the same command line as root of a user namespace of their
+ * own, and does not return; for root it does nothing. To be called before anything is read or written.
+ * @throws UserError ENGINE_UNAVAILABLE, TOOL_MISSING
+ */
+export async function becomeMappedRoot(options: Pick<Options, 'env'>): Promise<void> {
+  if (process.getuid?.() !== 0) await (await import('./open-tools.ts')).becomeMappedRoot(options);
+}
+
 /** Writes a devenv.json that suits the repository in cwd. @throws UserError CONFIG_EXISTS, NOT_WRITABLE; with `from` what the registry says */
 export async function init(options: Options & InitWishes): Promise<InitResult> {
   const [work, { openRegistry }] = await Promise.all([import('./init/init.ts'), import('./open-tools.ts')]);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Options } from './contract.ts';
 import { directories, type Directories } from './base/directories.ts';
+import { idMapping } from './base/user-namespace.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
 import type { LocalSource } from './registry/local.ts';
 import type { Registry } from './registry/registry.ts';
@@ -72,6 +73,13 @@ export function placesOf(options: Pick<Options, 'env'>): Directories {
   return directories(options.env, userId());
 }
 
+/** The user of this machine, also where devenv is root of a namespace of theirs. */
 export function userId(): number {
-  return process.getuid?.() ?? 0;
+  return idMapping().user.uid;
+}
+
+/** For a normal user: goes on with the same command as root of their user namespace. @throws UserError ENGINE_UNAVAILABLE, TOOL_MISSING */
+export async function becomeMappedRoot(options: Pick<Options, 'env'>): Promise<void> {
+  const { becomeMappedRoot: become } = await import('./engine/embedded/user-namespace.ts');
+  await become(placesOf(options));
 }

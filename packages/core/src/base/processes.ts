@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess, type SpawnOptions, type StdioOptions } from 'node:child_process';
+import process from 'node:process';
 
 export type { ChildProcess };
 
@@ -55,6 +56,15 @@ export interface StartOptions {
 /** Starts a program on the descriptors given: for those that outlive the call or own the terminal. */
 export function start(command: string, args: readonly string[], options: StartOptions): ChildProcess {
   return spawn(command, args, { ...options });
+}
+
+/**
+ * Becomes another program: same process, descriptors and environment (execve(2)). Does not return.
+ * @throws the error of execve
+ */
+export function replaceProcess(program: string, args: readonly string[]): never {
+  process.execve!(program, [program, ...args], process.env as Record<string, string>);
+  throw new Error(`${program} did not start`);
 }
 
 /** As shells count: the code, or 128+n for signal n. */

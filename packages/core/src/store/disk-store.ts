@@ -18,6 +18,7 @@ import { UserError } from '../base/errors.ts';
 import { readJson, writeFileAtomically } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
 import { syncFileSystem, tryLock } from '../base/system-calls.ts';
+import { overlayAttributes } from '../base/user-namespace.ts';
 import { sha256Digest, type Digest } from '../oci/digest.ts';
 import type { Layer } from '../oci/image.ts';
 import type { StepKey } from '../oci/step-key.ts';
@@ -96,7 +97,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
       await using draft = openDraft(parent);
       const tar = await layer.open(options);
       await unpackLayer(tar, draft.upper, {
-        overlay: 'trusted',
+        overlay: overlayAttributes(),
         lower: stackOf(parent),
         ...(options.signal ? { signal: options.signal } : {}),
       });

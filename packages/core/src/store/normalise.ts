@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { isMissing } from '../base/files.ts';
 import { fileSha256 } from '../base/hash-file.ts';
 import { getAttribute, listAttributes, removeAttribute } from '../base/system-calls.ts';
+import { overlayAttributes } from '../base/user-namespace.ts';
 import type { CommitOptions } from './layer-store.ts';
 
 /** Seconds since 1970 that no time in a layer exceeds, unless a lock says another (2026-01-01T00:00:00Z). Part of the layer format. */
 export const defaultEpoch = 1767225600;
 
 /** What overlayfs writes for itself and what means nothing in another place (linux/Documentation/filesystems/overlayfs.rst). */
-const localAttributes = new Set(['origin', 'impure', 'nlink', 'uuid', 'upper', 'protattr'].map((name) => `trusted.overlay.${name}`));
+const localAttribute = /^(?:trusted|user)\.overlay\.(?:origin|impure|nlink|uuid|upper|protattr)$/;
 
 /**
  * Files that Debian's tools write on every run with times, random bytes or host facts in them, and that nothing needs: caches
@@ -118,19 +119,19 @@ function isWhiteout(stats: Stats): boolean {
 
 /** A directory that hides all below it. */
 function isOpaque(path: string): boolean {
-  return getAttribute(path, 'trusted.overlay.opaque')?.toString() === 'y';
+  return getAttribute(path, `${overlayAttributes()}.overlay.opaque`)?.toString() === 'y';
 }
 
 function attributesOf(path: string): string {
   return listAttributes(path)
-    .filter((name) => !name.startsWith('trusted.overlay.'))
+    .filter((name) => !/^(?:trusted|user)\.overlay\./.test(name))
     .toSorted()
     .map((name) => `${name}=${getAttribute(path, name)?.toString('base64') ?? ''}`)
     .join('\n');
 }
 
 function dropLocalAttributes(path: string): void {
-  for (const name of listAttributes(path)) if (localAttributes.has(name)) removeAttribute(path, name);
+  for (const name of listAttributes(path)) if (localAttribute.test(name)) removeAttribute(path, name);
 }
 
 function clampTimes(path: string, stats: Stats, epoch: number): void {

@@ -5,6 +5,7 @@ import type { Image } from '../../oci/image.ts';
 import type { StepKey } from '../../oci/step-key.ts';
 import type { LayerId, StepCache, StepRecord } from '../../store/layer-store.ts';
 import type { Build, BuildOptions, Builder, Workbench } from '../engine.ts';
+import { isMapped } from '../../base/user-namespace.ts';
 import { writeCertificates } from './certificates.ts';
 import { installInit } from './init.ts';
 import { identify } from './living-process.ts';
@@ -44,7 +45,7 @@ class EmbeddedBuild implements Build {
   private readonly options: BuildOptions;
   private readonly directory: string;
   private readonly run: string;
-  private readonly networks = new Map<boolean, Promise<string>>();
+  private readonly networks = new Map<boolean, Promise<string | undefined>>();
   private begun = false;
 
   constructor(context: BuilderContext, options: BuildOptions) {
@@ -108,7 +109,8 @@ class EmbeddedBuild implements Build {
     if (this.options.certificates !== undefined) writeCertificates(this.run, this.options.certificates);
   }
 
-  private network(connected: boolean): Promise<string> {
+  private network(connected: boolean): Promise<string | undefined> {
+    if (!connected && isMapped()) return Promise.resolve(undefined);
     const known = this.networks.get(connected);
     if (known) return known;
     const file = join(this.directory, connected ? 'netns' : 'netns-none');

@@ -6,7 +6,8 @@ import { isMissing, readText } from '../../base/files.ts';
 const mountPoint = '/sys/fs/cgroup';
 
 /** How often the kernel ended a process of the group for want of memory; undefined when it does not say. */
-export function outOfMemoryCount(cgroup: string): number | undefined {
+export function outOfMemoryCount(cgroup: string | undefined): number | undefined {
+  if (cgroup === undefined) return undefined;
   for (const path of [`${mountPoint}${cgroup}/memory.events`, `${mountPoint}/memory${cgroup}/memory.oom_control`]) {
     try {
       const count = /^oom_kill (\d+)$/m.exec(readFileSync(path, 'utf8'))?.[1];
@@ -22,7 +23,8 @@ export function outOfMemoryCount(cgroup: string): number | undefined {
  * Idempotent: afterwards no hierarchy has the group, and what was in it has ended. A group whose last process just ended can
  * stay busy for 0.1 s.
  */
-export async function removeCgroup(cgroup: string): Promise<void> {
+export async function removeCgroup(cgroup: string | undefined): Promise<void> {
+  if (cgroup === undefined) return;
   for (let attempt = 0; ; attempt++) {
     const left = hierarchies().filter((hierarchy) => !removeGroup(join(hierarchy, cgroup)));
     if (left.length === 0) return;

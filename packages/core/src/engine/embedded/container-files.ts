@@ -4,6 +4,7 @@ import type { Directories } from '../../base/directories.ts';
 import { sha256 } from '../../base/canonical-json.ts';
 import { isMissing, readJson, writeFileAtomically } from '../../base/files.ts';
 import type { ContainerSpec, PortMapping } from '../engine.ts';
+import { delegatedGroup } from './delegated-group.ts';
 import type { LivingProcess } from './living-process.ts';
 import type { OciProcess } from './oci-process.ts';
 
@@ -24,7 +25,8 @@ export interface ContainerRecord {
   /** Absolute path of the OCI runtime, and the directory of its state. */
   readonly runtime: string;
   readonly runtimeRoot: string;
-  readonly cgroup: string;
+  /** Absent where we may make no control groups. */
+  readonly cgroup?: string;
   /** The container's process as the runtime-spec has it: what `exec` starts from. */
   readonly process: OciProcess;
 }
@@ -114,7 +116,11 @@ export function listContainers(directories: Directories): string[] {
   }
 }
 
-/** A control group of its own for each store and id, without a common parent: nothing is shared, so removing one disturbs no other. */
-export function cgroupPath(directories: Directories, id: string): string {
-  return `/devenv-${sha256(directories.data).slice(0, 8)}-${id}`;
+/**
+ * A control group of its own for each store and id, without a common parent: nothing is shared, so removing one disturbs no
+ * other. Undefined where we may make none.
+ */
+export function cgroupPath(directories: Directories, id: string): string | undefined {
+  const parent = delegatedGroup();
+  return parent === undefined ? undefined : `${parent}/devenv-${sha256(directories.data).slice(0, 8)}-${id}`;
 }

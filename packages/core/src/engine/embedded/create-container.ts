@@ -93,6 +93,7 @@ async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRu
   if (spec.command[0] !== undefined && !isBelowMount(spec, spec.command[0]))
     checkCommand(spec.command[0], { root: files.rootfs, path: env.PATH, workdir: spec.workdir, user });
   const args = spec.command.length > 0 ? [initPath, '--', ...spec.command] : [initPath, '-P'];
+  const cgroup = cgroupPath(context.directories, spec.id);
   return {
     format: containerFormat,
     spec: { ...spec, certificates: undefined },
@@ -101,7 +102,7 @@ async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRu
     ports: await claimPorts(spec.ports),
     runtime: runtime.program,
     runtimeRoot: runtime.root,
-    cgroup: cgroupPath(context.directories, spec.id),
+    ...(cgroup === undefined ? {} : { cgroup }),
     process: ociProcess({ args, env, user, workdir: spec.workdir, capabilities, noNewPrivileges: spec.security.noNewPrivileges }),
   };
 }

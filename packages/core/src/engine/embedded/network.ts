@@ -6,6 +6,7 @@ import { UserError } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
+import { isMapped } from '../../base/user-namespace.ts';
 import { makeNetworkNamespace, mount, mountFlags } from '../../base/system-calls.ts';
 import type { PortMapping } from '../engine.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
@@ -22,17 +23,24 @@ const dnsForward = '169.254.1.53';
  * @throws UserError PORT_TAKEN, RUNTIME_FAILED, TOOL_MISSING
  */
 export async function openNetwork(file: string, ports: readonly PortMapping[], report: Report): Promise<void> {
-  makeEmptyNetwork(file);
+  if (isMapped()) await makeNetworkApart(file);
+  else makeEmptyNetwork(file);
   await attachPasta(file, ports, report);
 }
 
 /** Gives a running container other published ports: its connections to the outside are cut, its listeners stay. */
 export async function reopenNetwork(file: string, initPid: number, ports: readonly PortMapping[]): Promise<void> {
   await closeNetwork(file);
+  await connectNetwork(file, initPid, ports, () => {});
+}
+
+/** Attaches pasta to the network namespace that a container has already. */
+export async function connectNetwork(file: string, initPid: number, ports: readonly PortMapping[], report: Report): Promise<void> {
   // What was mounted at `file` is only in the mount namespace of the command that made it; pasta may not look into /proc.
   enterEngineNamespace();
+  closeSync(openSync(file, 'a', 0o600));
   mount(`/proc/${initPid}/ns/net`, file, null, mountFlags.bind, null);
-  await attachPasta(file, ports, () => {});
+  await attachPasta(file, ports, report);
 }
 
 async function attachPasta(file: string, ports: readonly PortMapping[], report: Report): Promise<void> {
@@ -62,6 +70,14 @@ export function makeEmptyNetwork(file: string): void {
   enterEngineNamespace();
   closeSync(openSync(file, 'a', 0o600));
   makeNetworkNamespace(file);
+}
+
+/** As makeEmptyNetwork for who could not come back: root of a user namespace has no right to enter the machine's network again. */
+async function makeNetworkApart(file: string): Promise<void> {
+  enterEngineNamespace();
+  closeSync(openSync(file, 'a', 0o600));
+  const { exitCode, stderr } = await run('unshare', [`--net=${file}`, '--', 'true'], { env: runtimeEnvironment });
+  if (exitCode !== 0) throw new UserError('RUNTIME_FAILED', `a network namespace could not be made: ${stderr.trim()}`);
 }
 
 /** Idempotent: afterwards no pasta serves the network namespace at `file`. */

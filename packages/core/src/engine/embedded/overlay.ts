@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import process from 'node:process';
 import { UserError } from '../../base/errors.ts';
+import { isMapped } from '../../base/user-namespace.ts';
 import { mount, SystemCallError, unmount } from '../../base/system-calls.ts';
 
 export interface OverlayOptions {
@@ -24,7 +25,13 @@ export function mountOverlay(options: OverlayOptions): void {
   const folder = dirname(options.lower[0]!);
   const lower = options.lower.map((path) => escape(dirname(path) === folder ? basename(path) : path).replaceAll(':', '\\:')).join(':');
   const writable = options.writable ? [`upperdir=${escape(options.writable.upper)}`, `workdir=${escape(options.writable.work)}`] : [];
-  const plain = ['index=off', 'metacopy=off', 'redirect_dir=nofollow', ...(options.volatile && options.writable ? ['volatile'] : [])];
+  const plain = [
+    ...(isMapped() ? ['userxattr'] : []),
+    'index=off',
+    'metacopy=off',
+    'redirect_dir=nofollow',
+    ...(options.volatile && options.writable ? ['volatile'] : []),
+  ];
   const before = process.cwd();
   process.chdir(folder);
   try {

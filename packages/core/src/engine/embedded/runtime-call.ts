@@ -1,3 +1,6 @@
+import { basename } from 'node:path';
+import { delegatedGroup } from './delegated-group.ts';
+
 /** An OCI runtime and the directory of its state. */
 export interface OciRuntime {
   /** Absolute path of the program. */
@@ -12,5 +15,10 @@ export const runtimeEnvironment: Readonly<Record<string, string>> = {
 };
 
 export function runtimeArguments(runtime: OciRuntime, ...args: string[]): string[] {
-  return ['--root', runtime.root, ...args];
+  return ['--root', runtime.root, ...withoutGroups(runtime), ...args];
+}
+
+/** runc finds out by itself; crun has to be told. */
+function withoutGroups(runtime: OciRuntime): string[] {
+  return basename(runtime.program) === 'crun' && delegatedGroup() === undefined ? ['--cgroup-manager=disabled'] : [];
 }

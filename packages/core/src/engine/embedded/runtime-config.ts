@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { idMapping } from '../../base/user-namespace.ts';
 import type { Limits } from '../engine.ts';
 import type { OciProcess } from './oci-process.ts';
 import type { SeccompFilter } from './seccomp.ts';
@@ -22,7 +23,8 @@ export interface RuntimeConfigOptions {
   readonly mounts: readonly OciMount[];
   /** Path of the network namespace to join; undefined: a new one with nothing but its loopback. */
   readonly network: string | undefined;
-  readonly cgroup: string;
+  /** Undefined: none of its own, and no limits. */
+  readonly cgroup: string | undefined;
   readonly limits: Limits;
   readonly seccomp: SeccompFilter | undefined;
   readonly privileged: boolean;
@@ -37,17 +39,19 @@ export function runtimeConfig(options: RuntimeConfigOptions): object {
     process: options.process,
     root: { path: options.rootfs, readonly: options.readonlyRoot },
     hostname: options.hostname,
-    mounts: [...usualMounts(limits, privileged).filter(({ destination }) => !own.has(destination)), ...options.mounts],
+    mounts: [...usualMounts(options).filter(({ destination }) => !own.has(destination)), ...options.mounts],
     linux: {
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
         { type: 'network', ...(options.network ? { path: options.network } : {}) },
       ],
-      cgroupsPath: options.cgroup,
-      resources: resources(limits, privileged),
+      ...(options.cgroup === undefined ? {} : { cgroupsPath: options.cgroup, resources: resources(limits, privileged) }),
       rootfsPropagation: 'private',
       // A server may listen on port 80 and `ping` works for every user; both belong to the container's own network namespace.
-      sysctl: { 'net.ipv4.ip_unprivileged_port_start': '0', 'net.ipv4.ping_group_range': '0 2147483647' },
+      sysctl: {
+        'net.ipv4.ip_unprivileged_port_start': '0',
+        'net.ipv4.ping_group_range': `0 ${Math.min(idMapping().count - 1, 2147483647)}`,
+      },
       ...(options.seccomp ? { seccomp: options.seccomp } : {}),
       ...(privileged ? { devices: hostDevices() } : { maskedPaths, readonlyPaths }),
     },
@@ -64,7 +68,8 @@ const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc
 /** Where the tree needs a directory; /dev, /proc and /sys bring the others themselves. */
 export const usualMountPoints: readonly string[] = ['/proc', '/dev', '/sys'];
 
-function usualMounts(limits: Limits, privileged: boolean): OciMount[] {
+function usualMounts({ limits, privileged, cgroup }: RuntimeConfigOptions): OciMount[] {
+  const groups = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup' };
   const access = privileged ? 'rw' : 'ro';
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
@@ -73,7 +78,7 @@ function usualMounts(limits: Limits, privileged: boolean): OciMount[] {
       destination: '/dev/pts',
       type: 'devpts',
       source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...(idMapping().kind === 'single' ? [] : ['gid=5'])],
     },
     {
       destination: '/dev/shm',
@@ -83,7 +88,7 @@ function usualMounts(limits: Limits, privileged: boolean): OciMount[] {
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
-    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['nosuid', 'noexec', 'nodev', 'relatime', access] },
+    ...(cgroup === undefined ? [] : [{ ...groups, options: ['nosuid', 'noexec', 'nodev', 'relatime', access] }]),
   ];
 }
 

@@ -7,12 +7,14 @@ import { UserError } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { readText } from '../../base/files.ts';
 import { start } from '../../base/processes.ts';
+import { isMapped } from '../../base/user-namespace.ts';
 import type { LayerStore } from '../../store/layer-store.ts';
+import type { ContainerSpec } from '../engine.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
 import { initPath } from './init.ts';
 import { identify, isAlive, type LivingProcess } from './living-process.ts';
-import { claimPorts, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
+import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
 import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
 import { mountOverlay } from './overlay.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
@@ -49,17 +51,44 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   const { spec } = record;
   for (const path of [files.bundle, files.exit, files.etc, files.mounts]) makePrivateDirectory(path);
   for (const path of [join(files.exit, spec.id), join(files.exit, 'oom'), files.processes]) rmSync(path, { force: true });
+  if (record.cgroup === undefined) tellWithoutLimits(spec, context.report);
   await claimPorts(record.ports); // somebody may have taken one while the container was stopped
   writeNetworkFiles(files.etc, spec.hostname);
   const startedAt = new Date().toISOString();
-  // The namespace itself exists when openNetwork returns its promise; pasta gets ready while the container is created.
-  const network =
-    spec.network === 'none' ? Promise.resolve(makeEmptyNetwork(files.network)) : openNetwork(files.network, record.ports, context.report);
-  const [processes] = await settle([create(record, files, layers, context), network]);
+  const processes = isMapped()
+    ? await createThenConnect(record, files, layers, context)
+    : await createConnected(record, files, layers, context);
   writeJson(files.processes, { ...processes, startedAt } satisfies ContainerProcesses);
   const { exitCode, stderr } = await callRuntime({ program: record.runtime, root: record.runtimeRoot }, 'start', spec.id);
   if (exitCode !== 0) throw new UserError('RUNTIME_FAILED', `the container could not be started: ${stderr.trim()}`);
   await waitForInit(processes.init, files);
+}
+
+/** The network namespace itself exists when openNetwork returns its promise; pasta gets ready while the container is created. */
+async function createConnected(...[record, files, layers, context]: Parameters<typeof create>): ReturnType<typeof create> {
+  const network =
+    record.spec.network === 'none'
+      ? Promise.resolve(makeEmptyNetwork(files.network))
+      : openNetwork(files.network, record.ports, context.report);
+  const [processes] = await settle([create(record, files, layers, context), network]);
+  return processes;
+}
+
+/** The runtime makes the network namespace: it belongs to the container's user namespace then, and can be set up from inside. */
+async function createThenConnect(...[record, files, layers, context]: Parameters<typeof create>): ReturnType<typeof create> {
+  const processes = await create(record, files, layers, context);
+  if (record.spec.network !== 'none') await connectNetwork(files.network, processes.init.pid, record.ports, context.report);
+  return processes;
+}
+
+function tellWithoutLimits({ limits }: ContainerSpec, report: Report): void {
+  const asked = (['memory', 'cpus', 'pids'] as const).filter((name) => limits[name] !== undefined);
+  if (asked.length === 0) return;
+  report({
+    type: 'notice', level: 'warning',
+    message: `the limits (${asked.join(', ')}) are not kept: no control groups are delegated to you here`,
+    hint: 'systemd-run --user --scope devenv up, or devenv doctor for more',
+  }); // prettier-ignore
 }
 
 /** Until its init runs, the process is the runtime's own: what keeps init from being executed shows only now. */
@@ -98,7 +127,7 @@ function bundleConfig(record: ContainerRecord, files: ContainerFiles, mounts: re
     readonlyRoot,
     hostname: spec.hostname,
     mounts,
-    network: files.network,
+    network: isMapped() ? undefined : files.network,
     cgroup: record.cgroup,
     limits: spec.limits,
     seccomp: privileged ? undefined : seccompFilter(seccomp, process.capabilities.bounding),

@@ -25,7 +25,7 @@ export async function updateContainer(
   const keep = (next: ContainerRecord): void => writeJson(files.record, (record = next));
 
   if (!same(record.spec.limits, changes.limits)) {
-    if (init) await updateLimits(record, files.bundle, changes.limits);
+    if (init && record.cgroup !== undefined) await updateLimits(record, files.bundle, changes.limits);
     keep({ ...record, spec: { ...record.spec, limits: changes.limits } });
   }
   if (!same(record.spec.ports, changes.ports)) {

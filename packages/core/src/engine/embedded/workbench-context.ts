@@ -11,6 +11,6 @@ export interface WorkbenchContext {
   /** Shown at /run/devenv in every step: the init, the certificates. */
   readonly run: string;
   readonly runtime: OciRuntime;
-  /** Path of one of the build's two network namespaces, made when first asked for. */
-  readonly network: (connected: boolean) => Promise<string>;
+  /** Path of one of the build's two network namespaces, made when first asked for; undefined: each step has an empty one of its own. */
+  readonly network: (connected: boolean) => Promise<string | undefined>;
 }

@@ -1,0 +1,184 @@
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Directories } from '../../base/directories.ts';
+import { UserError } from '../../base/errors.ts';
+import { readJson, readText, writeFileAtomically } from '../../base/files.ts';
+import { lock } from '../../base/locks.ts';
+import { replaceProcess, run, start } from '../../base/processes.ts';
+import { isMapped } from '../../base/user-namespace.ts';
+import { containersDirectory, readProcesses } from './container-files.ts';
+import { initProgram } from './init.ts';
+import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
+import { findProgram } from './programs.ts';
+
+/**
+ * For a normal user: goes on with this very command as root of a user namespace (user_namespaces(7)), in which 0 is the user
+ * and 1… are the subordinate ids. All commands of a user share the namespace, since a container can be entered from the one
+ * that it was made in only; a process that does nothing else, the holder, keeps it while no container does.
+ * Does not return, except for who is root already.
+ * @throws UserError ENGINE_UNAVAILABLE, TOOL_MISSING
+ */
+export async function becomeMappedRoot(directories: Directories): Promise<void> {
+  if (process.getuid?.() === 0) return;
+  const holder = findHolder(directories) ?? (await makeHolder(directories));
+  const nsenter = findProgram('nsenter') ?? missing('nsenter', 'util-linux');
+  const mapped = ['--target', String(holder.pid), '--user', '--setuid', '0', '--setgid', '0', '--'];
+  replaceProcess(nsenter, [...mapped, process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
+}
+
+/** A part of the subordinate ids of a user or group (subuid(5)). */
+interface Range {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** What a normal user's namespace can be made of. `undefined`: no subordinate ids, so that 0 is all there is. */
+export interface SubordinateIds {
+  readonly uids: Range;
+  readonly gids: Range;
+}
+
+function holderFile(directories: Directories): string {
+  return join(directories.runtime, 'holder.json');
+}
+
+function findHolder(directories: Directories): LivingProcess | undefined {
+  const known = readJson<LivingProcess>(holderFile(directories));
+  return known && isAlive(known) && namespaceOf(known.pid) !== undefined ? known : undefined;
+}
+
+/** The user namespace of a process, when it is not our own. */
+function namespaceOf(pid: number): string | undefined {
+  try {
+    const found = readlinkSync(`/proc/${pid}/ns/user`);
+    return found === readlinkSync('/proc/self/ns/user') ? undefined : found;
+  } catch {
+    return undefined; // it ended, or is not ours
+  }
+}
+
+async function makeHolder(directories: Directories): Promise<LivingProcess> {
+  using _held = await lock(join(directories.runtime, 'holder.lock'));
+  const made = findHolder(directories); // by the command that had the lock
+  if (made) return made;
+  const init = initProgram() ?? missing('catatonit', 'catatonit');
+  // When the holder was killed, the containers still have its namespace.
+  const heir = listConmons(directories).find(({ pid }) => namespaceOf(pid) !== undefined);
+  const holder = heir ? await holdAgain(heir, init) : await holdNew(init);
+  writeFileAtomically(holderFile(directories), JSON.stringify(holder));
+  return holder;
+}
+
+function listConmons(directories: Directories): LivingProcess[] {
+  const folder = containersDirectory(directories);
+  let names: string[] = [];
+  try {
+    names = readdirSync(folder);
+  } catch {
+    return []; // there was none yet
+  }
+  return names
+    .map((name) => readProcesses(join(folder, name))?.conmon)
+    .filter((conmon) => conmon !== undefined && isAlive(conmon)) as LivingProcess[];
+}
+
+async function holdAgain(heir: LivingProcess, init: string): Promise<LivingProcess> {
+  const nsenter = findProgram('nsenter') ?? missing('nsenter', 'util-linux');
+  return await startHolder(nsenter, ['--target', String(heir.pid), '--user', '--preserve-credentials', '--', init, '-P']);
+}
+
+async function holdNew(init: string): Promise<LivingProcess> {
+  const unshare = findProgram('unshare') ?? missing('unshare', 'util-linux');
+  const ids = subordinateIds();
+  const holder = await startHolder(unshare, ['--user', '--', init, '-P']);
+  try {
+    const { uid, gid } = userInfo();
+    for (const [kind, id] of [
+      ['uid', uid],
+      ['gid', gid],
+    ] as const) {
+      const range = ids?.[`${kind}s`];
+      const map = ['0', String(id), '1', ...(range ? ['1', String(range.first), String(range.count)] : [])];
+      await writeMap(kind, holder.pid, map);
+    }
+  } catch (error) {
+    signalProcess(holder, 'SIGKILL');
+    throw error;
+  }
+  return holder;
+}
+
+/** Started in a session of its own, with nothing of ours, and waited for until it is in its namespace. */
+async function startHolder(program: string, args: readonly string[]): Promise<LivingProcess> {
+  const child = start(program, args, { stdio: 'ignore', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, detached: true, cwd: '/' });
+  child.unref();
+  const failed = new Promise<never>((_, reject) => child.once('error', reject));
+  const entered = (async () => {
+    for (let waited = 0; child.exitCode === null && child.signalCode === null && waited < 10_000; waited++) {
+      if (child.pid !== undefined && namespaceOf(child.pid) !== undefined) return identify(child.pid);
+      await delay(1);
+    }
+    throw new UserError('ENGINE_UNAVAILABLE', 'No user namespace can be made here.', {
+      hint: 'devenv doctor says what refuses it and how to allow it',
+    });
+  })();
+  return await Promise.race([entered, failed]);
+}
+
+/** newuidmap(1): set-user-ID programs write maps with more than our own id, as far as /etc/subuid allows. */
+async function writeMap(kind: 'uid' | 'gid', pid: number, map: readonly string[]): Promise<void> {
+  const tool = `new${kind}map`;
+  const program = findProgram(tool) ?? missing(tool, 'uidmap');
+  const { exitCode, stderr } = await run(program, [String(pid), ...map]);
+  if (exitCode === 0) return;
+  throw new UserError('ENGINE_UNAVAILABLE', `${tool} could not write the ids of the user namespace: ${stderr.trim()}`, {
+    hint: 'devenv doctor says what it needs',
+  });
+}
+
+/** The first range of 65,536 ids or, failing that, the longest; undefined without any. */
+export function subordinateIds(): SubordinateIds | undefined {
+  const { username, uid } = userInfo();
+  const [uids, gids] = ['/etc/subuid', '/etc/subgid'].map((path) => rangeIn(readText(path) ?? '', [username, String(uid)]));
+  return uids && gids ? { uids, gids } : undefined;
+}
+
+/** subuid(5): `name-or-uid:first:count` a line. */
+export function rangeIn(text: string, names: readonly string[]): Range | undefined {
+  const most = 65536; // more are never used: ids of images are 16 bits, and nothing else is kept free for other namespaces
+  const ranges = text.split('\n').flatMap((line): Range[] => {
+    const [name = '', first, count] = line.split(':');
+    return names.includes(name) && Number(count) > 0 ? [{ first: Number(first), count: Math.min(Number(count), most) }] : [];
+  });
+  return ranges.toSorted((a, b) => b.count - a.count)[0];
+}
+
+/** Ends the holder of a namespace that nobody else is in. The next command makes another one. */
+export function releaseHolder(directories: Directories): void {
+  if (!isMapped()) return;
+  const holder = readJson<LivingProcess>(holderFile(directories));
+  const own = readlinkSync('/proc/self/ns/user');
+  const others = readdirSync('/proc').filter(
+    (name) => /^\d+$/.test(name) && ![process.pid, holder?.pid].includes(Number(name)) && linkOf(name) === own,
+  );
+  if (!holder || others.length > 0) return;
+  rmSync(holderFile(directories), { force: true });
+  signalProcess(holder, 'SIGKILL');
+}
+
+function linkOf(pid: string): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`);
+  } catch {
+    return undefined;
+  }
+}
+
+function missing(program: string, debianPackage: string): never {
+  throw new UserError('TOOL_MISSING', `${program} is not installed: devenv needs it when you are not root`, {
+    hint: `apt-get install ${debianPackage}`,
+  });
+}
