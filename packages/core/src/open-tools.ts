@@ -4,7 +4,7 @@ import { directories, type Directories } from './base/directories.ts';
 import { idMapping } from './base/user-namespace.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
 import type { LocalSource } from './registry/local.ts';
-import type { Registry } from './registry/registry.ts';
+import type { Registry, RemoteRegistry } from './registry/registry.ts';
 
 /** Everything that stands below the stages, chosen for this user on this machine: the only place that names implementations. */
 export interface Tools {
@@ -51,7 +51,7 @@ function registries(options: Pick<Options, 'env'>, places: Directories): Tools['
 }
 
 /** For what asks about images and needs no engine. */
-export async function openRegistry(options: Pick<Options, 'env'>): Promise<Registry> {
+export async function openRegistry(options: Pick<Options, 'env'>): Promise<RemoteRegistry> {
   const { remoteRegistry } = await import('./registry/remote.ts');
   return remoteRegistry({ env: options.env });
 }

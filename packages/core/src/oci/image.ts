@@ -31,7 +31,16 @@ export interface Layer {
    * The uncompressed tar. Bytes are verified against the descriptor's digest and size and against the diffId while they
    * stream; a mismatch errors the stream. `onBytes` hears of the (compressed) bytes as they arrive.
    */
-  open(options?: { readonly signal?: AbortSignal; readonly onBytes?: (count: number) => void }): Promise<Readable>;
+  open(options?: OpenOptions): Promise<Readable>;
+  /** The bytes of `blob` as they are where it came from, for passing them on: whoever gets them checks them. */
+  openBlob?(options?: OpenOptions): AsyncIterable<Buffer>;
+  /** The layer is kept elsewhere now: what was saved of its transfer, so that a cut one can go on, may go. */
+  release?(): void;
+}
+
+export interface OpenOptions {
+  readonly signal?: AbortSignal;
+  readonly onBytes?: (count: number) => void;
 }
 
 /** An immutable image for one platform. */

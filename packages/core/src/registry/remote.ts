@@ -6,7 +6,7 @@ import type { Reference } from '../oci/reference.ts';
 import { Connection, errorText, unreachable } from './connection.ts';
 import { answer, contentRegistry, type BlobOptions } from './content-registry.ts';
 import { findCredentials } from './credentials.ts';
-import type { Registry } from './registry.ts';
+import type { RemoteRegistry } from './registry.ts';
 
 export interface RemoteOptions {
   /** Proxies, certificates, where credentials are: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, DOCKER_CONFIG, REGISTRY_AUTH_FILE, HOME. */
@@ -17,7 +17,7 @@ export interface RemoteOptions {
 }
 
 /** Registries over the network (distribution-spec 1.1, pull). https; http for this machine itself only. */
-export function remoteRegistry(options: RemoteOptions): Registry {
+export function remoteRegistry(options: RemoteOptions): RemoteRegistry {
   const client = httpClient(options.env);
   const connections = new Map<string, Connection>();
   const connect = (reference: Reference): Connection => {
@@ -36,10 +36,20 @@ export function remoteRegistry(options: RemoteOptions): Registry {
     connections.set(key, made);
     return made;
   };
-  return contentRegistry({
-    manifest: (reference) => fetchManifest(connect(reference), reference),
-    blob: (reference, descriptor, blobOptions) => fetchBlob(connect(reference), reference, descriptor, blobOptions),
-  });
+  const unfinished = (): never => {
+    throw new UserError('NOT_SUPPORTED', 'This is not finished yet.');
+  };
+  return {
+    ...contentRegistry({
+      manifest: (reference) => fetchManifest(connect(reference), reference),
+      blob: (reference, descriptor, blobOptions) => fetchBlob(connect(reference), reference, descriptor, blobOptions),
+    }),
+    put: async () => unfinished(),
+    tags: async () => unfinished(),
+    search: async () => unfinished(),
+    login: async () => unfinished(),
+    logout: async () => unfinished(),
+  };
 }
 
 async function fetchManifest(connection: Connection, reference: Reference): Promise<{ bytes: Buffer; mediaType?: string } | undefined> {
