@@ -1,8 +1,13 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sha256 } from '../base/canonical-json.ts';
 import type { Directories } from '../base/directories.ts';
+import { sha256Digest } from '../oci/digest.ts';
 import type { StepKey } from '../oci/step-key.ts';
 import { diskStore } from './disk-store.ts';
 import type { LayerId, StepRecord } from './layer-store.ts';
@@ -50,6 +55,34 @@ test('a layer that is damaged, or stands on one that is, is not here, and neithe
   expect(await open().info(lower)).toBe(undefined);
   writeFileSync(path, JSON.stringify(info));
   expect(await open().get(key)).toBeDefined();
+});
+
+test('a pulled layer is given out as the archive that it came as, and a layer of a step as the same on every machine', async () => {
+  const store = open();
+  writeFileSync(join(root, 'file'), 'content');
+  const tar = execFileSync('tar', ['-C', root, '--format=gnu', '-cf', '-', 'file']);
+  const diffId = sha256Digest(sha256(tar));
+  const pulled = await store.add({ diffId, open: async () => Readable.from([tar]) }, undefined, {});
+  const layer = await store.open(pulled);
+  expect([layer.diffId, layer.size, await buffer(await layer.open())]).toEqual([diffId, tar.length, tar]);
+
+  const draft = await store.draft(pulled);
+  writeFileSync(join(draft.upper, 'made'), 'by a step');
+  const made = await store.open(await draft.commit({}));
+  const bytes = await buffer(await made.open());
+  expect([made.diffId, made.size]).toEqual([sha256Digest(sha256(bytes)), bytes.length]);
+  // Who pulls what was made here finds it.
+  const again = await store.add({ diffId: made.diffId, open: () => Promise.reject(new Error('fetched')) }, pulled, {});
+  expect((await store.info(again))?.parent).toBe(pulled);
+});
+
+test('a layer whose files were changed in the store is not given out', async () => {
+  const store = open();
+  writeFileSync(join(root, 'file'), 'content');
+  const tar = execFileSync('tar', ['-C', root, '-cf', '-', 'file']);
+  const id = await store.add({ diffId: sha256Digest(sha256(tar)), open: async () => Readable.from([tar]) }, undefined, {});
+  writeFileSync(join(root, 'data/layers', id, 'file'), 'changed');
+  await expect(buffer(await (await store.open(id)).open())).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
 });
 
 async function makeLayers(): Promise<[LayerId, LayerId]> {

@@ -13,6 +13,7 @@ import {
   rmSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import { Readable } from 'node:stream';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
 import { readJson, writeFileAtomically } from '../base/files.ts';
@@ -22,10 +23,13 @@ import { overlayAttributes } from '../base/user-namespace.ts';
 import { sha256Digest, type Digest } from '../oci/digest.ts';
 import type { Layer } from '../oci/image.ts';
 import type { StepKey } from '../oci/step-key.ts';
+import { canonicalTar } from '../oci/tar-writer.ts';
+import { verified } from '../oci/verify.ts';
 import { formatFileList, listFiles, type ListedFile } from './file-list.ts';
 import type { AddOptions, CommitOptions, Draft, LayerId, LayerInfo, LayerStore, StepCache, StepRecord } from './layer-store.ts';
 import { isLayerId, isLayerInfo, isStepRecord } from './kept-records.ts';
 import { defaultEpoch, normalise } from './normalise.ts';
+import { hasRecord, recordedTar, TarRecorder, type RecordPlace } from './tar-record.ts';
 import { unpackLayer } from './unpack-layer.ts';
 
 /** The layout of the data directory. A newer one is refused; an older one will be migrated. */
@@ -37,6 +41,7 @@ const storeFormat = 1;
  *   layers/ID/            the change set
  *   layer-info/ID.json    LayerInfo; the layer exists when both are there
  *   layer-info/ID.files   the layer's file list, one JSON object a line
+ *   layer-info/ID.tar     of a pulled layer: what makes its archive again (tar-record.ts), with ID.replaced/
  *   drafts/ID/            upper, work, merged; locked (flock on the directory) by its owner
  *   chains/HEX            the layer that a pulled chain of layers ends in
  *   step-keys/KEY.json    StepRecord
@@ -83,27 +88,59 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     return stack;
   };
 
+  const tarOf = (id: LayerId): AsyncIterable<Buffer> => {
+    const place = recordPlace(data, id);
+    return hasRecord(place) ? recordedTar(place, at('layers', id)) : canonicalTar(at('layers', id));
+  };
+
+  /** Finds out what a layer is on every machine; what is found is kept. */
+  const identify = async (id: LayerId): Promise<IdentifiedLayer> => {
+    const info = infoOf(id);
+    if (!info) throw new Error(`layer ${id} is not in the store`);
+    if (isIdentified(info)) return info;
+    if (info.chainId !== undefined) throw notKept(info);
+    const below = info.parent === undefined ? undefined : (await identify(info.parent)).chainId;
+    const { diffId, tarBytes } = await measure(canonicalTar(at('layers', id)));
+    const identified = { ...info, diffId, chainId: chainIdOf(below, diffId), tarBytes };
+    writeFileAtomically(at('layer-info', `${id}.json`), JSON.stringify(identified));
+    const chain = at('chains', identified.chainId.slice('sha256:'.length));
+    if (!existsSync(chain)) writeFileAtomically(chain, JSON.stringify({ layer: id })); // who pulls it finds it here
+    return identified;
+  };
+
   const openDraft = (parent: LayerId | undefined): DiskDraft => new DiskDraft(data, parent, stackOf(parent));
 
   return {
     async add(layer: Layer, parent: LayerId | undefined, options: AddOptions): Promise<LayerId> {
-      const below = parent === undefined ? undefined : infoOf(parent)?.chainId;
-      if (parent !== undefined && below === undefined) throw new Error(`layer ${parent} was not pulled: a pulled layer cannot stand on it`);
+      const below = parent === undefined ? undefined : (await identify(parent)).chainId;
       const chainId = chainIdOf(below, layer.diffId);
       const name = chainId.slice('sha256:'.length);
       using _claim = await lock(join(directories.runtime, 'chains', name), { signal: options.signal });
       const known = readJson<{ layer?: LayerId } | null>(at('chains', name))?.layer;
-      if (known !== undefined && isWhole(known)) return known;
+      if (known !== undefined && isWhole(known) && isIdentified(infoOf(known)!)) return known;
       await using draft = openDraft(parent);
-      const tar = await layer.open(options);
+      using recorder = new TarRecorder(draft.record);
+      let tarBytes = 0;
+      const tar = Readable.from(counted(await layer.open(options), (count) => (tarBytes += count)));
       await unpackLayer(tar, draft.upper, {
+        recorder,
         overlay: overlayAttributes(),
         lower: stackOf(parent),
         ...(options.signal ? { signal: options.signal } : {}),
       });
-      const id = await draft.keep({ diffId: layer.diffId, chainId });
+      const id = await draft.keep({ diffId: layer.diffId, chainId, tarBytes });
       writeFileAtomically(at('chains', name), JSON.stringify({ layer: id }));
       return id;
+    },
+
+    async open(id: LayerId): Promise<Layer & { readonly size: number }> {
+      const { diffId, tarBytes } = await identify(id);
+      const expected = { digest: diffId, size: tarBytes, what: `layer ${diffId} of the store` };
+      return {
+        diffId,
+        size: tarBytes,
+        open: async ({ onBytes } = {}) => Readable.from(verified(counted(tarOf(id), onBytes ?? (() => {})), expected)),
+      };
     },
 
     draft: async (parent) => openDraft(parent),
@@ -144,6 +181,8 @@ class DiskDraft implements Draft {
   readonly upper: string;
   readonly work: string;
   readonly merged: string;
+  /** For who unpacks an archive into it. */
+  readonly record: RecordPlace;
   private readonly data: string;
   private readonly parent: LayerId | undefined;
   private readonly lower: readonly string[];
@@ -159,6 +198,7 @@ class DiskDraft implements Draft {
     this.upper = join(this.folder, 'upper');
     this.work = join(this.folder, 'work');
     this.merged = join(this.folder, 'merged');
+    this.record = { record: join(this.folder, 'tar'), replaced: join(this.folder, 'replaced') };
     for (const path of [this.upper, this.work, this.merged]) mkdirSync(path);
     // The upper directory lends the mounted tree's root its owner and mode.
     const root = lower[0] === undefined ? undefined : lstatSync(lower[0]);
@@ -172,7 +212,7 @@ class DiskDraft implements Draft {
   }
 
   /** Makes the change set a layer as it stands. In this order a crash leaves a draft or a layer, never a part of one. */
-  async keep(identity: { readonly diffId?: Digest; readonly chainId?: Digest }): Promise<LayerId> {
+  async keep(identity: { readonly diffId?: Digest; readonly chainId?: Digest; readonly tarBytes?: number }): Promise<LayerId> {
     const id = basename(this.folder) as LayerId;
     const files = listFiles(this.upper);
     const info: LayerInfo = {
@@ -182,7 +222,10 @@ class DiskDraft implements Draft {
       chainId: identity.chainId,
       entries: files.length,
       bytes: files.reduce((sum: number, file: ListedFile) => sum + (file.size ?? 0), 0),
+      ...(identity.tarBytes === undefined ? {} : { tarBytes: identity.tarBytes }),
     };
+    const place = recordPlace(this.data, id);
+    for (const name of ['record', 'replaced'] as const) if (existsSync(this.record[name])) renameSync(this.record[name], place[name]);
     writeFileAtomically(join(this.data, 'layer-info', `${id}.files`), formatFileList(files));
     writeFileAtomically(join(this.data, 'layer-info', `${id}.json`), JSON.stringify(info));
     syncFileSystem(this.descriptor);
@@ -212,6 +255,43 @@ function makeLockedFolder(data: string): [string, number] {
     if (tryLock(descriptor, 'exclusive') && fstatSync(descriptor).nlink > 0) return [folder, descriptor];
     closeSync(descriptor);
   }
+}
+
+type IdentifiedLayer = LayerInfo & { readonly diffId: Digest; readonly chainId: Digest; readonly tarBytes: number };
+
+function isIdentified(info: LayerInfo): info is IdentifiedLayer {
+  return info.diffId !== undefined && info.chainId !== undefined && info.tarBytes !== undefined;
+}
+
+function recordPlace(data: string, id: LayerId): RecordPlace {
+  return { record: join(data, 'layer-info', `${id}.tar`), replaced: join(data, 'layer-info', `${id}.replaced`) };
+}
+
+async function measure(tar: AsyncIterable<Buffer>): Promise<{ readonly diffId: Digest; readonly tarBytes: number }> {
+  const hash = createHash('sha256');
+  let tarBytes = 0;
+  for await (const chunk of tar) {
+    hash.update(chunk);
+    tarBytes += chunk.length;
+  }
+  return { diffId: sha256Digest(hash.digest('hex')), tarBytes };
+}
+
+async function* counted(source: AsyncIterable<Buffer>, onBytes: (count: number) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    onBytes(chunk.length);
+    yield chunk;
+  }
+}
+
+function notKept({ diffId }: LayerInfo): UserError {
+  return new UserError(
+    'NOT_SUPPORTED',
+    `The layer ${diffId} was unpacked by an older devenv, which kept too little to write it out again.`,
+    {
+      hint: 'Pull its image again.',
+    },
+  );
 }
 
 /** image-spec, config.md#layer-chainid. */

@@ -17,6 +17,8 @@ export interface LayerInfo {
   readonly entries: number;
   /** Sum of the sizes of its regular files. */
   readonly bytes: number;
+  /** Length of its archive, once known. */
+  readonly tarBytes?: number;
 }
 
 /** A writable change set with one owner. Disposed before `commit`: its changes are discarded. */
@@ -44,6 +46,12 @@ export interface LayerStore {
   add(layer: Layer, parent: LayerId | undefined, options: AddOptions): Promise<LayerId>;
   draft(parent: LayerId | undefined): Promise<Draft>;
   info(id: LayerId): Promise<LayerInfo | undefined>;
+  /**
+   * The layer as it travels: the archive that it came as, byte for byte, or the canonical one of what a step made. Its diffId is
+   * computed when it is not known yet. `size` is that of the archive.
+   * @throws UserError NOT_SUPPORTED for a layer that was unpacked by an older devenv
+   */
+  open(id: LayerId): Promise<Layer & { readonly size: number }>;
   /** The change-set directories of a layer and those below it, topmost first. */
   stack(id: LayerId | undefined): Promise<readonly string[]>;
   /** Waits until no other process makes this key; held until disposed. */

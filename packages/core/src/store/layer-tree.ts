@@ -32,14 +32,17 @@ const directoryLimit = 1_000_000;
 export class LayerTree {
   readonly #root: string;
   readonly #made: Made;
+  readonly #beforeRemoval: ((place: Place) => void) | undefined;
   /** Every real directory of the layer by its name, in the order made: a folder comes before what is in it. */
   readonly directories: Map<string, DirectoryRecord> = new Map();
   #lastFolder = '';
   #lastReal = '';
 
-  constructor(root: string, made: Made) {
+  /** `beforeRemoval` hears of what is about to be replaced. */
+  constructor(root: string, made: Made, beforeRemoval?: (place: Place) => void) {
     this.#root = root;
     this.#made = made;
+    this.#beforeRemoval = beforeRemoval;
     this.directories.set('', made({ name: '', path: root }, false));
   }
 
@@ -73,6 +76,7 @@ export class LayerTree {
     this.#lastFolder = this.#lastReal = '';
     if (this.directories.has(place.name)) {
       if (place.name === '') throw badArchive('its top is no directory');
+      this.#beforeRemoval?.(place);
       rmSync(pathOf(place.path), { recursive: true });
       for (const name of this.directories.keys()) {
         if (name === place.name || name.startsWith(`${place.name}/`)) this.directories.delete(name);
@@ -80,7 +84,8 @@ export class LayerTree {
       return false;
     }
     const whiteout = isWhiteout(lstatSync(pathOf(place.path)));
-    unlinkSync(pathOf(place.path));
+    this.#beforeRemoval?.(place);
+    rmSync(pathOf(place.path), { force: true });
     return whiteout;
   }
 

@@ -17,10 +17,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { getAttribute, listAttributes, makeNode, setAttribute, setTimes } from '../base/system-calls.ts';
 import { encodeHeader, paddingOf, type HeaderFields } from '../oci/tar-encode.ts';
 import { diffIdOf } from '../oci/tar-writer.ts';
+import { recordedTar, TarRecorder } from './tar-record.ts';
 import { unpackLayer, type UnpackOptions } from './unpack-layer.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -50,9 +52,23 @@ function archive(members: readonly Member[]): Buffer {
   return Buffer.concat([...parts, Buffer.alloc(1024)]);
 }
 
-function unpack(members: readonly Member[], options: Partial<UnpackOptions> = {}): Promise<{ entries: number; bytes: number }> {
-  return unpackLayer(Readable.from([archive(members)]), layer, { overlay: 'trusted', ...options });
+/** Whatever is unpacked, its record makes the same archive again. */
+async function unpack(members: readonly Member[], options: Partial<UnpackOptions> = {}): Promise<{ entries: number; bytes: number }> {
+  const place = { record: join(aside, `record-${records++}`), replaced: join(aside, `replaced-${records}`) };
+  using recorder = new TarRecorder(place);
+  const bytes = archive(members);
+  const pieces = [bytes.subarray(0, 700), bytes.subarray(700, 1111), bytes.subarray(1111)];
+  const result = await unpackLayer(Readable.from(pieces), layer, { overlay: 'trusted', recorder, ...options });
+  expect((await buffer(recordedTar(place, layer))).equals(bytes)).toBe(true);
+  return result;
 }
+
+let records = 0;
+let aside: string;
+beforeEach(() => {
+  aside = mkdtempSync(join(tmpdir(), 'devenv-unpack-records-'));
+});
+afterEach(() => rmSync(aside, { recursive: true }));
 
 const at = (name: string) => join(layer, name);
 const bad = (text: RegExp) => expect.objectContaining({ code: 'BAD_ARCHIVE', message: expect.stringMatching(text) as string }) as Error;

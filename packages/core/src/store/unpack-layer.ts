@@ -22,6 +22,7 @@ import { TarReader, type TarVisitor } from '../oci/tar-reader.ts';
 import { parseWhiteout, type Whiteout } from '../oci/whiteout.ts';
 import { lowerDirectory } from './lower-directory.ts';
 import { LayerTree, normalName, type DirectoryRecord, type Place } from './layer-tree.ts';
+import type { TarRecorder } from './tar-record.ts';
 
 export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined;
@@ -35,6 +36,8 @@ export interface UnpackOptions {
   /** More is refused: members, and bytes of files, holes included. */
   readonly maximumEntries?: number;
   readonly maximumBytes?: number;
+  /** Keeps what the directory does not tell of the archive. */
+  readonly recorder?: TarRecorder | undefined;
 }
 
 /**
@@ -51,13 +54,18 @@ export async function unpackLayer(tar: Readable, directory: string, options: Unp
     options.signal?.throwIfAborted();
     // Bytes that are not those that were named explain why they are no archive: let the stream's own check come to its end.
     if (refused !== undefined) continue;
-    refused = unpacker.guard(() => reader.write(chunk as Buffer));
+    options.recorder?.piece(chunk as Buffer);
+    refused = unpacker.guard(() => {
+      reader.write(chunk as Buffer);
+      options.recorder?.pieceEnd();
+    });
     if (unpacker.isOverLimit) break;
   }
   refused ??= unpacker.guard(() => reader.end());
   if (refused !== undefined) throw refused;
   refused = unpacker.guard(() => unpacker.finish());
   if (refused !== undefined) throw refused;
+  options.recorder?.end();
   return { entries: unpacker.entries, bytes: unpacker.bytes };
 }
 
@@ -77,10 +85,14 @@ class Unpacker implements TarVisitor {
   constructor(directory: string, options: UnpackOptions) {
     this.#options = options;
     this.#umask = process.umask();
-    this.#tree = new LayerTree(directory, ({ name, path }, overWhiteout) => {
-      if (overWhiteout) this.#makeOpaque(path);
-      return lowerDirectory(options.lower ?? [], name) ?? implicitDirectory;
-    });
+    this.#tree = new LayerTree(
+      directory,
+      ({ name, path }, overWhiteout) => {
+        if (overWhiteout) this.#makeOpaque(path);
+        return lowerDirectory(options.lower ?? [], name) ?? implicitDirectory;
+      },
+      ({ name }) => options.recorder?.replace(directory, name),
+    );
     chmodSync(directory, 0o700); // a set-group-id bit would give its group to what is made inside
   }
 
@@ -103,6 +115,7 @@ class Unpacker implements TarVisitor {
 
   data(bytes: Buffer, offset: number): void {
     if (this.#descriptor < 0) return;
+    this.#options.recorder?.taken(bytes, offset);
     const position = this.#entry!.extents ? offset : null;
     let written = 0;
     while (written < bytes.length) {
@@ -171,6 +184,7 @@ class Unpacker implements TarVisitor {
             entry.mode & 0o777,
           );
         });
+        this.#options.recorder?.file(place.name);
         return;
       case 'hardlink':
         return this.#hardLink(entry, place);
