@@ -224,9 +224,9 @@ class DiskDraft implements Draft {
       bytes: files.reduce((sum: number, file: ListedFile) => sum + (file.size ?? 0), 0),
       ...(identity.tarBytes === undefined ? {} : { tarBytes: identity.tarBytes }),
     };
+    writeFileAtomically(join(this.data, 'layer-info', `${id}.files`), formatFileList(files));
     const place = recordPlace(this.data, id);
     for (const name of ['record', 'replaced'] as const) if (existsSync(this.record[name])) renameSync(this.record[name], place[name]);
-    writeFileAtomically(join(this.data, 'layer-info', `${id}.files`), formatFileList(files));
     writeFileAtomically(join(this.data, 'layer-info', `${id}.json`), JSON.stringify(info));
     syncFileSystem(this.descriptor);
     mkdirSync(join(this.data, 'layers'), { recursive: true, mode: 0o700 });
