@@ -53,8 +53,8 @@ async function refreshLists() {
   if (exitCode !== 0 || /^W: /m.test(output)) console.log('  a package source does not answer; going on without it');
 }
 
-/** Tests start this program themselves; Debian would start it for good. */
-const services = new Set(['docker-registry']);
+/** Tests start these programs themselves; Debian would start them for good. */
+const services = new Set(['docker-registry', 'docker.io']);
 
 /** Installing a service starts it, except where this file forbids it. */
 async function withoutStartingServices(work) {

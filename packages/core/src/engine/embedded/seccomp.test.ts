@@ -15,13 +15,27 @@ test('without CAP_SYS_ADMIN neither mounts nor new namespaces are allowed, and c
     Array(6).fill('SCMP_ACT_ERRNO 1'),
   );
   expect(actions(filter, 'clone3')).toEqual(['SCMP_ACT_ERRNO 38']);
-  expect(actions(filter, 'clone')).toEqual(['SCMP_ACT_ALLOW 1']);
+  expect(actions(filter, 'clone')).toEqual([...Array<string>(7).fill('SCMP_ACT_ERRNO 1 1'), 'SCMP_ACT_ALLOW 1']);
   expect(actions(filter, 'chroot')).toEqual(['SCMP_ACT_ALLOW']);
 });
 
 test('with it they are', () => {
   const filter = seccompFilter('default', [...defaultCapabilities, 'CAP_SYS_ADMIN']);
   expect(['mount', 'unshare', 'clone', 'clone3'].flatMap((call) => actions(filter, call))).toEqual(Array(4).fill('SCMP_ACT_ALLOW'));
+});
+
+test('no socket to the hypervisor is allowed, and one to the audit log only with its capability', () => {
+  expect(actions(seccompFilter('default', defaultCapabilities), 'socket')).toEqual([
+    'SCMP_ACT_ERRNO 1 1',
+    'SCMP_ACT_ALLOW 1',
+    'SCMP_ACT_ALLOW 1',
+  ]);
+  expect(actions(seccompFilter('default', []), 'socket')).toEqual([
+    'SCMP_ACT_ERRNO 1 1',
+    'SCMP_ACT_ALLOW 2',
+    'SCMP_ACT_ALLOW 2',
+    'SCMP_ACT_ALLOW 1',
+  ]);
 });
 
 test('unconfined is no filter, and a profile that is not there or no profile is refused', () => {

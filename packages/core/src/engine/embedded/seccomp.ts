@@ -109,7 +109,7 @@ const guarded: readonly { readonly capability: string; readonly names: readonly 
   {
     capability: 'CAP_SYS_ADMIN',
     names:
-      'bpf fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns umount umount2 unshare'.split(
+      'bpf fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount open_tree perf_event_open pivot_root quotactl quotactl_fd setdomainname sethostname setns umount umount2 unshare'.split(
         ' ',
       ),
   },
@@ -120,8 +120,12 @@ const guarded: readonly { readonly capability: string; readonly names: readonly 
   { capability: 'CAP_SYS_PACCT', names: ['acct'] },
   { capability: 'CAP_SYSLOG', names: ['syslog'] },
   { capability: 'CAP_DAC_READ_SEARCH', names: ['open_by_handle_at'] },
-  { capability: 'CAP_SYS_NICE', names: ['mbind', 'set_mempolicy', 'move_pages', 'migrate_pages'] },
+  { capability: 'CAP_SYS_NICE', names: ['get_mempolicy', 'mbind', 'set_mempolicy', 'move_pages', 'migrate_pages'] },
+  { capability: 'CAP_SYS_PTRACE', names: ['pidfd_getfd'] },
 ];
+
+/** Calls that Docker gives and podman does not, the last one because it is younger than the profile that Debian 12 has. */
+const given = ['io_pgetevents', 'vmsplice', 'futex_waitv'];
 
 /** Calls that reach what namespaces do not separate: the keyrings, fault handling, kernel memory. */
 const refused = [
@@ -138,41 +142,54 @@ const refused = [
 ];
 
 const [notPermitted, notImplemented] = [1, 38];
-const namespaceFlags = 0x7e020000; // CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
+const namespaceFlags = [0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000]; // CLONE_NEW… (clone(2))
+/** Sockets to the hypervisor and its other machines: no network namespace separates them. Docker refuses them since version 23. */
+const vsock = 40; // AF_VSOCK
+const [netlink, audit] = [16, 9]; // AF_NETLINK, NETLINK_AUDIT
 
-/** Takes from the allowed calls those that Docker's profile does not have. */
+/** Makes of podman's profile one that allows no more than Docker's. What neither names stays "not implemented": libraries have another way then. */
 function tighten(filter: SeccompFilter, capabilities: readonly string[]): SeccompFilter {
   const strict = strictRules(capabilities);
-  const taken = new Set(strict.flatMap(({ names }) => names));
+  const taken = new Set([...strict.flatMap(({ names }) => names), ...given, 'socket']);
   const kept = filter.syscalls
     .map((rule) => ({ ...rule, names: rule.names.filter((name) => !taken.has(name)) }))
     .filter(({ names }) => names.length > 0);
-  // Here everything that is not named is refused, so that clone needs the rule that allows it without new namespaces.
-  const clone = taken.has('clone')
-    ? [{ names: ['clone'], action: 'SCMP_ACT_ALLOW', args: [{ index: 0, value: namespaceFlags, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }] }]
-    : [];
-  return { ...filter, syscalls: [...kept, ...strict.filter(({ names }) => !names.includes('clone')), ...clone] };
+  // Here everything that is not named is refused, so that these need rules that allow the rest.
+  const noFlag = { index: 0, value: namespaceFlags.reduce((all, flag) => all + flag), valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' };
+  const clone = taken.has('clone') ? [allow(['clone'], noFlag)] : [];
+  return { ...filter, syscalls: [...kept, allow(given), ...strict, ...clone, ...allowedSockets(capabilities)] };
+}
+
+/** All but those to the hypervisor, and as podman the audit socket only with its capability. A rule may look at an argument once. */
+function allowedSockets(capabilities: readonly string[]): SeccompRule[] {
+  const [below, above] = ['SCMP_CMP_LT', 'SCMP_CMP_GT'].map((op) => ({ index: 0, value: vsock, op }));
+  if (capabilities.includes('CAP_AUDIT_WRITE')) return [allow(['socket'], below!), allow(['socket'], above!)];
+  const noAudit = { index: 2, value: audit, op: 'SCMP_CMP_NE' };
+  return [
+    allow(['socket'], below!, noAudit),
+    allow(['socket'], above!, noAudit),
+    allow(['socket'], { index: 0, value: netlink, op: 'SCMP_CMP_LT' }),
+  ];
 }
 
 function strictRules(capabilities: readonly string[]): SeccompRule[] {
   const names = [...refused, ...guarded.filter(({ capability }) => !capabilities.includes(capability)).flatMap((group) => group.names)];
-  const rules: SeccompRule[] = [{ names, action: 'SCMP_ACT_ERRNO', errnoRet: notPermitted }];
+  const rules = [refuse(names, notPermitted), refuse(['socket'], notPermitted, { index: 0, value: vsock, op: 'SCMP_CMP_EQ' })];
   if (!capabilities.includes('CAP_SYS_ADMIN')) {
     // The flags of clone3 are behind a pointer that a filter cannot follow; libraries fall back to clone when it is "not implemented".
-    rules.push({ names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: notImplemented });
-    for (let bit = 25; bit <= 30; bit++) rules.push(refuseCloneFlag(2 ** bit));
-    rules.push(refuseCloneFlag(0x20000));
+    rules.push(refuse(['clone3'], notImplemented));
+    for (const flag of namespaceFlags)
+      rules.push(refuse(['clone'], notPermitted, { index: 0, value: flag, valueTwo: flag, op: 'SCMP_CMP_MASKED_EQ' }));
   }
   return rules;
 }
 
-function refuseCloneFlag(flag: number): SeccompRule {
-  return {
-    names: ['clone'],
-    action: 'SCMP_ACT_ERRNO',
-    errnoRet: notPermitted,
-    args: [{ index: 0, value: flag, valueTwo: flag, op: 'SCMP_CMP_MASKED_EQ' }],
-  };
+function allow(names: readonly string[], ...args: NonNullable<SeccompRule['args']>): SeccompRule {
+  return { names, action: 'SCMP_ACT_ALLOW', ...(args.length > 0 ? { args } : {}) };
+}
+
+function refuse(names: readonly string[], errnoRet: number, ...args: NonNullable<SeccompRule['args']>): SeccompRule {
+  return { names, action: 'SCMP_ACT_ERRNO', errnoRet, ...(args.length > 0 ? { args } : {}) };
 }
 
 function isKernelAtLeast(wanted: string): boolean {
