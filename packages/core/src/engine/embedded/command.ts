@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { UserError } from '../../base/errors.ts';
+import { swapOwner, type IdSwap } from './id-swap.ts';
 import { find, type Place } from './tree.ts';
 import type { User } from './user.ts';
 
@@ -11,6 +12,7 @@ export interface CommandPlace {
   readonly path: string | undefined;
   readonly workdir: string;
   readonly user: User;
+  readonly ids?: IdSwap | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ function checkFile(command: string, path: string, where: CommandPlace, isOnly: b
   };
   if (place.stats.isDirectory()) return refuse('is a directory');
   if (!place.stats.isFile()) return refuse('is not a program');
-  if (!mayExecute(place, where.user)) return refuse('is not executable: permission denied');
+  if (!mayExecute(place, where)) return refuse('is not executable: permission denied');
   checkInterpreter(command, place, where.root);
   return true;
 }
@@ -46,10 +48,11 @@ function notFound(command: string): UserError {
   return new UserError('COMMAND_NOT_FOUND', `${command || '""'}: command not found in the environment`);
 }
 
-function mayExecute({ stats }: Place, user: User): boolean {
+function mayExecute({ stats }: Place, { user, ids }: CommandPlace): boolean {
+  const owner = swapOwner(ids, stats);
   if (user.uid === 0) return (stats.mode & 0o111) !== 0;
-  if (stats.uid === user.uid) return (stats.mode & 0o100) !== 0;
-  if (stats.gid === user.gid || user.additionalGids.includes(stats.gid)) return (stats.mode & 0o010) !== 0;
+  if (owner.uid === user.uid) return (stats.mode & 0o100) !== 0;
+  if (owner.gid === user.gid || user.additionalGids.includes(owner.gid)) return (stats.mode & 0o010) !== 0;
   return (stats.mode & 0o001) !== 0;
 }
 

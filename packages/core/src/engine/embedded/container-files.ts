@@ -4,6 +4,7 @@ import type { Directories } from '../../base/directories.ts';
 import { sha256 } from '../../base/canonical-json.ts';
 import { isMissing, readJson, writeFileAtomically } from '../../base/files.ts';
 import type { ContainerSpec, PortMapping } from '../engine.ts';
+import type { IdSwap } from './id-swap.ts';
 import { delegatedGroup } from './delegated-group.ts';
 import type { LivingProcess } from './living-process.ts';
 import type { OciProcess } from './oci-process.ts';
@@ -27,6 +28,8 @@ export interface ContainerRecord {
   readonly runtimeRoot: string;
   /** Absent where we may make no control groups. */
   readonly cgroup?: string;
+  /** Whose ids change places inside; absent: nobody's. */
+  readonly ids?: IdSwap;
   /** The container's process as the runtime-spec has it: what `exec` starts from. */
   readonly process: OciProcess;
 }

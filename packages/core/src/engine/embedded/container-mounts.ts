@@ -1,20 +1,23 @@
 import { chmodSync, chownSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { UserError, unreachable } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
+import { readJson } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
 import { run } from '../../base/processes.ts';
 import { cloneMount, mount as mountFileSystem, mountFlags } from '../../base/system-calls.ts';
+import { copyTree } from '../../store/copy-tree.ts';
 import type { ContainerSpec, Mount } from '../engine.ts';
-import type { ContainerFiles } from './container-files.ts';
+import { writeJson, type ContainerFiles } from './container-files.ts';
+import { swapOwner, type IdSwap } from './id-swap.ts';
 import { mountOwned } from './idmap.ts';
 import { makeMountPoint, makeMountPointInside } from './mount-point.ts';
 import { mountOverlay } from './overlay.ts';
 import type { OciMount } from './runtime-config.ts';
-import { find } from './tree.ts';
-import { lookUpUser, type User } from './user.ts';
-import { volumesDirectory } from './volumes.ts';
+import { find, type Owner } from './tree.ts';
+import { lookUpUser } from './user.ts';
+import { volumeIdsFile, volumesDirectory } from './volumes.ts';
 
 export interface MountContext {
   readonly files: ContainerFiles;
@@ -22,7 +25,9 @@ export interface MountContext {
   readonly directories: Directories;
   /** The image's layers, topmost first, at least one. */
   readonly layers: readonly string[];
-  readonly user: User;
+  /** The container's user, as outside. */
+  readonly owner: Owner;
+  readonly ids: IdSwap | undefined;
   readonly report: Report;
 }
 
@@ -51,12 +56,14 @@ export async function prepareMounts(options: MountContext): Promise<readonly Oci
     .map((mount, number) => ({ mount, number }))
     .toSorted((a, b) => depth(a.mount.target) - depth(b.mount.target));
   const own = ownMounts(context.files, context.spec);
-  for (const { destination, source } of own) makeMountPoint(context.files.rootfs, destination, isFile(source) ? 'file' : 'directory');
+  const root = swapOwner(options.ids, { uid: 0, gid: 0 });
+  for (const { destination, source } of own)
+    makeMountPoint(context.files.rootfs, destination, isFile(source) ? 'file' : 'directory', { owner: root });
   for (const { mount, number } of sorted) {
     const next = await prepare(mount, join(context.files.mounts, String(number)), context);
     const outer = ready.findLast(({ target }) => mount.target.startsWith(`${target}/`));
     const kind = isFile(next.mount.source) ? 'file' : 'directory';
-    if (!outer) makeMountPoint(context.files.rootfs, mount.target, kind);
+    if (!outer) makeMountPoint(context.files.rootfs, mount.target, kind, { owner: root });
     else makeMountPointInside(outer, mount.target, kind);
     ready.push(next);
   }
@@ -93,9 +100,9 @@ function prepare(mount: Mount, place: string, context: Context): Promise<Ready> 
   }
 }
 
-async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: string, { files, report }: Context): Promise<Ready> {
+async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: string, { files, ids, report }: Context): Promise<Ready> {
   const outside = statSync(mount.source);
-  const inside = mount.ownedBy === undefined ? outside : lookUpUser(files.rootfs, mount.ownedBy);
+  const inside = mount.ownedBy === undefined ? outside : swapOwner(ids, lookUpUser(files.rootfs, mount.ownedBy));
   const isOwned = inside.uid !== outside.uid || inside.gid !== outside.gid;
   if (!isOwned && !mount.readonly) return { ...bound(mount.source, mount.target), content: mount.source };
   makePlace(place, !outside.isDirectory()); // a socket is bound like a file
@@ -120,10 +127,27 @@ async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: s
   const volume = join(volumesDirectory(context.directories), mount.name);
   using _held = await lock(join(context.directories.runtime, 'volumes', mount.name));
   if (!existsSync(volume)) await makeVolume(volume, mount.target, context);
+  exchangeOwners(volume, context);
   if (!mount.readonly) return { ...bound(volume, mount.target), content: volume };
   makePlace(place, false);
   cloneMount(volume, place, { readonly: true });
   return { ...bound(place, mount.target, true), content: volume };
+}
+
+/** A volume outlives its container, whose successor may have another user, and so other ids that change places. */
+function exchangeOwners(volume: string, { directories, ids }: Context): void {
+  const file = volumeIdsFile(directories, basename(volume));
+  const before = readJson<IdSwap>(file);
+  if (before?.uid === ids?.uid && before?.gid === ids?.gid) return;
+  const unfinished = `${volume}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  copyTree(volume, unfinished, (owner) => swapOwner(ids, swapOwner(before, owner)), false);
+  const former = `${volume}.old`;
+  renameSync(volume, former);
+  renameSync(unfinished, volume);
+  if (ids) writeJson(file, ids);
+  else rmSync(file, { force: true });
+  rmSync(former, { recursive: true, force: true });
 }
 
 /** What the image has at the place, owners and modes included; a new directory of the container's user when it has nothing. */
@@ -142,9 +166,10 @@ async function makeVolume(volume: string, target: string, context: Context): Pro
     ]);
     if (exitCode !== 0) throw new Error(`the volume for ${target} could not be filled: ${stderr}`);
   } else {
-    chownSync(unfinished, context.user.uid, context.user.gid);
+    chownSync(unfinished, context.owner.uid, context.owner.gid);
     chmodSync(unfinished, 0o755);
   }
+  if (context.ids) writeJson(volumeIdsFile(context.directories, basename(volume)), context.ids);
   renameSync(unfinished, volume);
 }
 
@@ -157,12 +182,12 @@ function prepareTmpfs({ target, size }: Extract<Mount, { type: 'tmpfs' }>, place
 
 /** The upper directory stays in the container's directory: a stopped container that starts again finds its changes. */
 function prepareOutput(mount: Extract<Mount, { type: 'output' }>, place: string, context: Context): Ready {
-  const { files, user } = context;
+  const { files } = context;
   const folder = join(files.outputs, place.slice(files.mounts.length));
   const [upper, work, empty] = [join(folder, 'upper'), join(folder, 'work'), join(folder, 'empty')];
   using original = find(context.image(), mount.source);
   const isThere = original?.stats.isDirectory() ?? false;
-  const owner = isThere ? original!.stats : { uid: user.uid, gid: user.gid, mode: 0o755 };
+  const owner = isThere ? original!.stats : { ...context.owner, mode: 0o755 };
   for (const path of [upper, work, ...(isThere ? [] : [empty])]) mkdirSync(path, { recursive: true });
   chownSync(upper, owner.uid, owner.gid);
   chmodSync(upper, owner.mode & 0o7777);

@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { lock } from '../../base/locks.ts';
+import { idMapping } from '../../base/user-namespace.ts';
 import type { ContainerSpec } from '../engine.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { removeCgroup } from './cgroup.ts';
@@ -20,6 +21,7 @@ import {
 } from './container-files.ts';
 import { containerLock, EmbeddedContainer, removeContainer } from './container.ts';
 import { checkMounts } from './container-mounts.ts';
+import { swapOwner, type IdSwap } from './id-swap.ts';
 import { initPath, installInit } from './init.ts';
 import { identify } from './living-process.ts';
 import { claimPorts } from './network.ts';
@@ -31,7 +33,7 @@ import { lowerDirectories, mountRoot, type StartContext } from './start-containe
 import { seccompFilter } from './seccomp.ts';
 import { endStrays } from './strays.ts';
 import { find } from './tree.ts';
-import { lookUpUser } from './user.ts';
+import { asHeld, lookUpUser } from './user.ts';
 
 /**
  * Makes the container's directory, checks all that can be checked before it runs, and leaves its tree mounted for the
@@ -48,13 +50,14 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
   await forgetFormer(spec.id, directory, runtime, context);
   const files = containerFiles(directory);
   try {
-    const layers = await lowerDirectories(context, { spec });
+    const ids = await swapFor(spec, files, context);
+    const layers = await lowerDirectories(context, { spec, ...(ids ? { ids } : {}) });
     makeDirectories(files, layers[0]!);
     writeJson(files.journal, { doing: 'create', owner: identify(process.pid) } satisfies Journal);
     installInit(files.run);
     if (spec.certificates !== undefined) writeCertificates(files.run, spec.certificates);
     mountRoot(files, layers);
-    const record = await decide(spec, files, runtime, context);
+    const record = await decide(spec, ids, files, runtime, context);
     writeJson(files.record, record);
     rmSync(files.journal);
   } catch (error) {
@@ -76,22 +79,47 @@ async function forgetFormer(id: string, directory: string, runtime: OciRuntime, 
 /** The root of the tree has the owner and mode of its upper directory. */
 function makeDirectories(files: ContainerFiles, lowest: string): void {
   for (const path of [files.directory, files.work, files.rootfs]) mkdirSync(path, { recursive: true, mode: 0o700 });
-  for (const path of [files.upper, files.run]) mkdirSync(path);
+  for (const path of [files.upper, files.run]) mkdirSync(path, { recursive: true });
   const root = lstatSync(lowest);
   chownSync(files.upper, root.uid, root.gid);
   chmodSync(files.upper, root.mode & 0o7777);
   chmodSync(files.run, 0o755);
 }
 
-async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRuntime, context: StartContext): Promise<ContainerRecord> {
-  const user = lookUpUser(files.rootfs, spec.user);
+/**
+ * In a user's namespace the owner of a bind mount is root. When it is to be somebody else inside, those two change places.
+ * Whom the name means is seen in the tree, which is mounted for that alone.
+ */
+async function swapFor(spec: ContainerSpec, files: ContainerFiles, context: StartContext): Promise<IdSwap | undefined> {
+  if (idMapping().kind !== 'range') return undefined;
+  const [name] = spec.mounts.flatMap((mount) =>
+    mount.type === 'bind' && mount.ownedBy !== undefined && statSync(mount.source).uid === 0 ? [mount.ownedBy] : [],
+  );
+  if (name === undefined) return undefined;
+  const layers = await lowerDirectories(context, { spec });
+  makeDirectories(files, layers[0]!);
+  mountRoot(files, layers);
+  const { uid, gid } = lookUpUser(files.rootfs, name);
+  detachAll(files.directory);
+  rmSync(files.work, { recursive: true, force: true }); // overlayfs' own
+  return uid === 0 && gid === 0 ? undefined : { uid, gid };
+}
+
+async function decide(
+  spec: ContainerSpec,
+  ids: IdSwap | undefined,
+  files: ContainerFiles,
+  runtime: OciRuntime,
+  context: StartContext,
+): Promise<ContainerRecord> {
+  const user = asHeld(lookUpUser(files.rootfs, spec.user));
   const capabilities = capabilitiesOf(spec.security);
   if (!spec.security.privileged) seccompFilter(spec.security.seccomp, capabilities);
   const env = { PATH: defaultPath, HOME: user.home, ...spec.env };
-  using workdir = find(files.rootfs, spec.workdir, { create: { uid: user.uid, gid: user.gid, mode: 0o755 } });
+  using workdir = find(files.rootfs, spec.workdir, { create: { ...swapOwner(ids, user), mode: 0o755 } });
   if (!workdir?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the working directory ${spec.workdir} is no directory in the image`);
   if (spec.command[0] !== undefined && !isBelowMount(spec, spec.command[0]))
-    checkCommand(spec.command[0], { root: files.rootfs, path: env.PATH, workdir: spec.workdir, user });
+    checkCommand(spec.command[0], { root: files.rootfs, path: env.PATH, workdir: spec.workdir, user, ids });
   const args = spec.command.length > 0 ? [initPath, '--', ...spec.command] : [initPath, '-P'];
   const cgroup = cgroupPath(context.directories, spec.id);
   return {
@@ -103,6 +131,7 @@ async function decide(spec: ContainerSpec, files: ContainerFiles, runtime: OciRu
     runtime: runtime.program,
     runtimeRoot: runtime.root,
     ...(cgroup === undefined ? {} : { cgroup }),
+    ...(ids ? { ids } : {}),
     process: ociProcess({ args, env, user, workdir: spec.workdir, capabilities, noNewPrivileges: spec.security.noNewPrivileges }),
   };
 }

@@ -10,12 +10,13 @@ import type { ExecOptions, Process } from '../engine.ts';
 import { outOfMemoryCount } from './cgroup.ts';
 import { checkCommand } from './command.ts';
 import { readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
+import { swapOwner } from './id-swap.ts';
 import { isAlive } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { processCapabilities, type OciProcess } from './oci-process.ts';
 import { openStreams, type Streams } from './exec-streams.ts';
 import { find } from './tree.ts';
-import { lookUpUser, type User } from './user.ts';
+import { asHeld, lookUpUser, type User } from './user.ts';
 
 /**
  * Runs a command in a running container. This is the way of every `devenv exec`: it reads two small files and starts the
@@ -39,7 +40,7 @@ export async function execInRunningContainer(
     return startExec(
       record,
       process,
-      await openStreams(options, `${dirname(record.runtimeRoot)}/pipe-${globalThis.process.pid}`, process.user),
+      await openStreams(options, `${dirname(record.runtimeRoot)}/pipe-${globalThis.process.pid}`, swapOwner(record.ids, process.user)),
     );
   } catch (error) {
     // It may have ended while we looked: then /proc answers as it likes.
@@ -58,7 +59,7 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   const env = new Map(own.env.map((entry) => [entry.slice(0, entry.indexOf('=')), entry] as const));
   let user: User = { ...own.user, home: '/' };
   if (options.user !== undefined && options.user !== record.spec.user) {
-    user = lookUpUser(root, options.user);
+    user = asHeld(lookUpUser(root, options.user));
     // The home that the container's variables name is another user's, unless the file itself declares it.
     if (!('HOME' in record.spec.env)) env.set('HOME', `HOME=${user.home}`);
   }
@@ -67,7 +68,7 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   const workdir = posix.resolve(own.cwd, options.workdir ?? '.');
   using place = find(root, workdir);
   if (!place?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the directory ${workdir} does not exist in the environment`);
-  checkCommand(command[0] ?? '', { root, path: env.get('PATH')?.slice('PATH='.length), workdir, user });
+  checkCommand(command[0] ?? '', { root, path: env.get('PATH')?.slice('PATH='.length), workdir, user, ids: record.ids });
   return {
     ...own,
     terminal: options.terminal ?? false,

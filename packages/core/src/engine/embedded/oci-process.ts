@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { idMapping } from '../../base/user-namespace.ts';
 import type { User } from './user.ts';
 
 /** process of the runtime-spec (config.md#process). */
@@ -26,7 +27,7 @@ export function ociProcess(options: ProcessOptions): OciProcess {
   const { uid, gid, additionalGids } = options.user;
   return {
     terminal: false,
-    user: { uid, gid, additionalGids: [gid, ...additionalGids], umask: 0o022 },
+    user: { uid, gid, additionalGids: idMapping().kind === 'single' ? [] : [gid, ...additionalGids], umask: 0o022 },
     args: options.args,
     env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
     cwd: options.workdir,

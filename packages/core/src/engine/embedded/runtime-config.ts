@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { idMapping } from '../../base/user-namespace.ts';
 import type { Limits } from '../engine.ts';
+import { swapMappings, type IdSwap } from './id-swap.ts';
 import type { OciProcess } from './oci-process.ts';
 import type { SeccompFilter } from './seccomp.ts';
 
@@ -28,6 +29,8 @@ export interface RuntimeConfigOptions {
   readonly limits: Limits;
   readonly seccomp: SeccompFilter | undefined;
   readonly privileged: boolean;
+  /** Given: the container has a user namespace of its own, in which these change places with root. */
+  readonly ids?: IdSwap | undefined;
 }
 
 /** config.json of a bundle: namespaces, mounts and hidden paths as Docker has them (moby, oci/defaults.go). */
@@ -42,9 +45,10 @@ export function runtimeConfig(options: RuntimeConfigOptions): object {
     mounts: [...usualMounts(options).filter(({ destination }) => !own.has(destination)), ...options.mounts],
     linux: {
       namespaces: [
-        ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+        ...['pid', 'ipc', 'uts', 'mount', 'cgroup', ...(options.ids ? ['user'] : [])].map((type) => ({ type })),
         { type: 'network', ...(options.network ? { path: options.network } : {}) },
       ],
+      ...(options.ids ? mappings(options.ids) : {}),
       ...(options.cgroup === undefined ? {} : { cgroupsPath: options.cgroup, resources: resources(limits, privileged) }),
       rootfsPropagation: 'private',
       // A server may listen on port 80 and `ping` works for every user; both belong to the container's own network namespace.
@@ -56,6 +60,11 @@ export function runtimeConfig(options: RuntimeConfigOptions): object {
       ...(privileged ? { devices: hostDevices() } : { maskedPaths, readonlyPaths }),
     },
   };
+}
+
+function mappings({ uid, gid }: IdSwap): object {
+  const { count } = idMapping();
+  return { uidMappings: swapMappings(uid, count), gidMappings: swapMappings(gid, count) };
 }
 
 const maskedPaths = [

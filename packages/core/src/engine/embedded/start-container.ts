@@ -12,6 +12,7 @@ import type { LayerStore } from '../../store/layer-store.ts';
 import type { ContainerSpec } from '../engine.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
+import { swapOwner } from './id-swap.ts';
 import { initPath } from './init.ts';
 import { identify, isAlive, type LivingProcess } from './living-process.ts';
 import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
@@ -20,6 +21,7 @@ import { mountOverlay } from './overlay.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
 import { runtimeConfig, type OciMount } from './runtime-config.ts';
 import { seccompFilter } from './seccomp.ts';
+import { swappedLayers } from './swapped-layers.ts';
 
 export interface StartContext {
   readonly directories: Directories;
@@ -28,9 +30,9 @@ export interface StartContext {
 }
 
 /** The layers of a container, never none: overlayfs wants a lower directory. */
-export async function lowerDirectories(context: StartContext, record: Pick<ContainerRecord, 'spec'>): Promise<readonly string[]> {
+export async function lowerDirectories(context: StartContext, record: Pick<ContainerRecord, 'spec' | 'ids'>): Promise<readonly string[]> {
   const layers = await context.store.stack(record.spec.layer);
-  if (layers.length > 0) return layers;
+  if (layers.length > 0) return record.ids ? swappedLayers(layers, record.ids, context) : layers;
   const empty = join(context.directories.data, 'empty');
   mkdirSync(empty, { recursive: true, mode: 0o755 });
   return [empty];
@@ -113,7 +115,8 @@ async function create(
   layers: readonly string[],
   context: StartContext,
 ): Promise<Pick<ContainerProcesses, 'init' | 'conmon'>> {
-  const mounts = await prepareMounts({ ...context, files, spec: record.spec, layers, user: { ...record.process.user, home: '/' } });
+  const { ids, process, spec } = record;
+  const mounts = await prepareMounts({ ...context, files, spec, layers, ids, owner: swapOwner(ids, process.user) });
   writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));
   return createWithConmon(record, files);
 }
@@ -132,6 +135,7 @@ function bundleConfig(record: ContainerRecord, files: ContainerFiles, mounts: re
     limits: spec.limits,
     seccomp: privileged ? undefined : seccompFilter(seccomp, process.capabilities.bounding),
     privileged,
+    ids: record.ids,
   });
 }
 

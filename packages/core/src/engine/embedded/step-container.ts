@@ -22,7 +22,7 @@ import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { runtimeConfig, usualMountPoints, type OciMount } from './runtime-config.ts';
 import { seccompFilter } from './seccomp.ts';
 import { find } from './tree.ts';
-import { lookUpUser, type User } from './user.ts';
+import { asHeld, lookUpUser, type User } from './user.ts';
 import type { WorkbenchContext } from './workbench-context.ts';
 
 export interface StepContext extends WorkbenchContext {
@@ -44,7 +44,7 @@ export async function runStep(
   context: StepContext,
 ): Promise<{ readonly exitCode: number; readonly oomKilled: boolean }> {
   throwIfCancelled(step.signal);
-  const user = lookUpUser(context.tree, step.user);
+  const user = asHeld(lookUpUser(context.tree, step.user));
   using workdir = find(context.tree, step.workdir, { create: { uid: user.uid, gid: user.gid, mode: 0o755 } });
   if (!workdir?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the working directory ${step.workdir} is no directory in the image`);
   const problem = commandProblem(step, context, user);

@@ -1,4 +1,5 @@
 import { UserError } from '../../base/errors.ts';
+import { idMapping } from '../../base/user-namespace.ts';
 import { readInside } from './tree.ts';
 
 /** A user as the kernel and a process know it. */
@@ -41,6 +42,11 @@ export function lookUpUser(root: string, wanted: string): User {
   const gid = entry ? asId(entry[2]) : asId(group);
   if (gid === undefined) throw new UserError('BAD_VALUE', `the image has no group ${JSON.stringify(group)}`);
   return { uid, gid, additionalGids: [], home };
+}
+
+/** Where a namespace has root alone, everybody is root (doctor names that mode). */
+export function asHeld(user: User): User {
+  return idMapping().kind === 'single' ? { ...user, uid: 0, gid: 0, additionalGids: [] } : user;
 }
 
 function lines(root: string, path: string): string[][] {

@@ -7,10 +7,18 @@ export function volumesDirectory(directories: Directories): string {
   return join(directories.data, 'volumes');
 }
 
+/** Which ids have changed places in a volume; no file: none. */
+export function volumeIdsFile(directories: Directories, name: string): string {
+  return join(directories.data, 'volume-ids', `${name}.json`);
+}
+
 /** Idempotent: afterwards no volume's name begins so. */
 export async function removeVolumes(directories: Directories, prefix: string): Promise<void> {
   for (const name of listVolumes(directories))
-    if (name.startsWith(prefix)) rmSync(join(volumesDirectory(directories), name), { recursive: true, force: true });
+    if (name.startsWith(prefix)) {
+      rmSync(join(volumesDirectory(directories), name), { recursive: true, force: true });
+      rmSync(volumeIdsFile(directories, name), { force: true });
+    }
 }
 
 function listVolumes(directories: Directories): string[] {
