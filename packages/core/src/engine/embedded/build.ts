@@ -7,6 +7,7 @@ import type { LayerId, StepCache, StepRecord } from '../../store/layer-store.ts'
 import type { Build, BuildOptions, Builder, Workbench } from '../engine.ts';
 import { isMapped } from '../../base/user-namespace.ts';
 import { writeCertificates } from './certificates.ts';
+import { giveToRoot } from './id-swap.ts';
 import { installInit } from './init.ts';
 import { identify } from './living-process.ts';
 import { closeNetwork, makeEmptyNetwork, openNetwork } from './network.ts';
@@ -107,6 +108,7 @@ class EmbeddedBuild implements Build {
     chmodSync(this.run, 0o755); // every user inside looks into it
     installInit(this.run);
     if (this.options.certificates !== undefined) writeCertificates(this.run, this.options.certificates);
+    giveToRoot(this.run, undefined);
   }
 
   private network(connected: boolean): Promise<string | undefined> {

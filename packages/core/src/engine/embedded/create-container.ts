@@ -21,7 +21,7 @@ import {
 } from './container-files.ts';
 import { containerLock, EmbeddedContainer, removeContainer } from './container.ts';
 import { checkMounts } from './container-mounts.ts';
-import { swapOwner, type IdSwap } from './id-swap.ts';
+import { giveToRoot, swapOwner, type IdSwap } from './id-swap.ts';
 import { initPath, installInit } from './init.ts';
 import { identify } from './living-process.ts';
 import { claimPorts } from './network.ts';
@@ -56,6 +56,7 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
     writeJson(files.journal, { doing: 'create', owner: identify(process.pid) } satisfies Journal);
     installInit(files.run);
     if (spec.certificates !== undefined) writeCertificates(files.run, spec.certificates);
+    giveToRoot(files.run, ids);
     mountRoot(files, layers);
     const record = await decide(spec, ids, files, runtime, context);
     writeJson(files.record, record);

@@ -1,3 +1,5 @@
+import { chownSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Owner } from './tree.ts';
 
 /**
@@ -17,6 +19,12 @@ export function swapOwner(ids: IdSwap | undefined, { uid, gid }: Owner): Owner {
 
 function exchange(id: number, other: number): number {
   return id === 0 ? other : id === other ? 0 : id;
+}
+
+/** Lets a folder and the files in it belong to root inside: copying can give them the owner that they had elsewhere. */
+export function giveToRoot(folder: string, ids: IdSwap | undefined): void {
+  const { uid, gid } = swapOwner(ids, { uid: 0, gid: 0 });
+  for (const path of [folder, ...readdirSync(folder).map((name) => join(folder, name))]) chownSync(path, uid, gid);
 }
 
 /** linux.uidMappings of the runtime-spec (config-linux.md#user-namespace-mappings) for ids 0 to `count` - 1. */

@@ -12,7 +12,7 @@ import type { LayerStore } from '../../store/layer-store.ts';
 import type { ContainerSpec } from '../engine.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
-import { swapOwner } from './id-swap.ts';
+import { giveToRoot, swapOwner } from './id-swap.ts';
 import { initPath } from './init.ts';
 import { identify, isAlive, type LivingProcess } from './living-process.ts';
 import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
@@ -56,6 +56,7 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   if (record.cgroup === undefined) tellWithoutLimits(spec, context.report);
   await claimPorts(record.ports); // somebody may have taken one while the container was stopped
   writeNetworkFiles(files.etc, spec.hostname);
+  giveToRoot(files.etc, record.ids);
   const startedAt = new Date().toISOString();
   const processes = isMapped()
     ? await createThenConnect(record, files, layers, context)
