@@ -9,6 +9,8 @@ export interface ConfigDocument {
   readonly config: ImageConfig;
   /** Lowest layer first. */
   readonly diffIds: readonly Digest[];
+  /** When it was made, as it says: ISO 8601. */
+  readonly created: string | undefined;
 }
 
 /** Reads an image's config (image-spec, config.md). @throws DocumentError */
@@ -32,6 +34,7 @@ export function parseImageConfig(bytes: Buffer): ConfigDocument {
       ...(stopSignal === '' ? {} : { stopSignal }),
     },
     diffIds: diffIdsOf(document['rootfs']),
+    created: timeOf(document['created']),
   };
 }
 
@@ -55,6 +58,12 @@ function diffIdsOf(value: unknown): readonly Digest[] {
     if (typeof id !== 'string' || !isDigest(id)) throw new DocumentError('one of its diff ids is no sha256 digest');
     return id;
   });
+}
+
+/** RFC 3339, of which only what is a time counts. */
+function timeOf(value: unknown): string | undefined {
+  const time = typeof value === 'string' ? new Date(value) : undefined;
+  return time === undefined || Number.isNaN(time.getTime()) ? undefined : time.toISOString();
 }
 
 function textOf(value: unknown, what: string): string {

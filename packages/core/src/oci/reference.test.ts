@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { UserError } from '../base/errors.ts';
-import { formatReference, parseReference } from './reference.ts';
+import { familiarName, formatReference, parseReference } from './reference.ts';
 
 const digest = `sha256:${'a1'.repeat(32)}`;
 
@@ -49,4 +49,16 @@ test.each([
   'a\nb',
 ])('%j is refused', (text) => {
   expect(() => parseReference(text)).toThrow(expect.objectContaining({ code: 'BAD_VALUE' }) as UserError);
+});
+
+test.each([
+  ['docker.io/library/node:24', 'node:24'],
+  ['docker.io/owner/name:1', 'owner/name:1'],
+  ['docker.io/library/a/b:1', 'docker.io/library/a/b:1'],
+  ['docker.io/a.b/name:1', 'docker.io/a.b/name:1'],
+  ['docker.io/localhost/x:1', 'docker.io/localhost/x:1'],
+  ['localhost/x:1', 'localhost/x:1'],
+  ['quay.io/a/b:1', 'quay.io/a/b:1'],
+])('%s is shown as %s, which means the same', (complete, familiar) => {
+  expect([familiarName(complete), formatReference(parseReference(familiar))]).toEqual([familiar, complete]);
 });

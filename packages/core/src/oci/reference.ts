@@ -41,6 +41,11 @@ export function formatReference(reference: Reference): string {
   return `${reference.registry}/${reference.repository}${tag}${digest}`;
 }
 
+/** As people write a complete name: `docker.io/library/node:24` is `node:24`. What it gives is read as the same name. */
+export function familiarName(complete: string): string {
+  return complete.replace(/^docker\.io\/(?:library\/(?=[^/]*$)|(?!localhost\/|[^/]*[.:][^/]*\/|library\/))/, '');
+}
+
 const tagPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const hostPart = '(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])';
 const registryPattern = new RegExp(`^(?:${hostPart}(?:\\.${hostPart})*|\\[[0-9A-Fa-f:]+\\])(?::[0-9]+)?$`);

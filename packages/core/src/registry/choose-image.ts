@@ -35,6 +35,16 @@ export function chooseImage<T extends NamedImage>(images: readonly T[], { name, 
   return chosen;
 }
 
+/** What is listed several times under other names is one image. */
+export function merged<T extends NamedImage>(images: readonly T[]): readonly T[] {
+  const found = new Map<string, T>();
+  for (const image of images) {
+    const known = found.get(image.digest);
+    found.set(image.digest, known ? { ...known, names: [...new Set([...known.names, ...image.names])] } : image);
+  }
+  return [...found.values()];
+}
+
 /** By the name as it stands, by the name it is short for, or by the tag alone: the first of these that finds any. */
 function matching<T extends NamedImage>(images: readonly T[], name: string): readonly T[] {
   const same: ((known: string) => boolean)[] = [

@@ -3,7 +3,7 @@ import { sha256 } from '../base/canonical-json.ts';
 import { sha256Digest, type Digest } from '../oci/digest.ts';
 import { arrayOf, DocumentError, documentLimit, objectOf } from '../oci/document.ts';
 import { parseImageConfig } from '../oci/image-config.ts';
-import { chooseImage, type NamedImage, type Wanted } from './choose-image.ts';
+import { chooseImage, merged, type NamedImage, type Wanted } from './choose-image.ts';
 import type { Content } from './content-registry.ts';
 import { readSmall, type LocalFiles } from './local-files.ts';
 
@@ -12,7 +12,7 @@ import { readSmall, type LocalFiles } from './local-files.ts';
  * of them, so a manifest is made that does: the layers are what the config's diff ids say, which is checked as they are read.
  */
 export async function dockerArchiveContent(files: LocalFiles, wanted: Wanted): Promise<Content> {
-  const chosen = chooseImage(await imagesOf(files), wanted);
+  const chosen = chooseImage(await savedImages(files), wanted);
   if (chosen.length > 1) throw new DocumentError('it holds several images without a name');
   const image = chosen[0]!;
   const config = (await readSmall(files, image.config, documentLimit))!;
@@ -46,14 +46,15 @@ export async function dockerArchiveContent(files: LocalFiles, wanted: Wanted): P
   };
 }
 
-interface SavedImage extends NamedImage {
+export interface SavedImage extends NamedImage {
   readonly digest: Digest;
   /** Paths in the archive. */
   readonly config: string;
   readonly layers: readonly string[];
 }
 
-async function imagesOf(files: LocalFiles): Promise<readonly SavedImage[]> {
+/** Every image of the archive. @throws DocumentError */
+export async function savedImages(files: LocalFiles): Promise<readonly SavedImage[]> {
   const bytes = await readSmall(files, 'manifest.json', documentLimit);
   if (!bytes) throw new DocumentError('it is no image: it has neither an index.json nor a manifest.json of at most 4 MiB');
   let list: unknown;
@@ -75,7 +76,7 @@ async function imagesOf(files: LocalFiles): Promise<readonly SavedImage[]> {
       layers: arrayOf(entry['Layers'] ?? [], 'Layers').map((path) => textOf(path, 'Layers')),
     });
   }
-  return images;
+  return merged(images);
 }
 
 /** A layer is plain unless it begins as gzip or zstd do; then what it is called by is found by reading it. */

@@ -1,18 +1,13 @@
 import { badArchive } from '../oci/bad-archive.ts';
 import { DocumentError, documentLimit, arrayOf, objectOf, parseDocument, descriptorOf, type JsonObject } from '../oci/document.ts';
 import type { Digest } from '../oci/digest.ts';
-import { chooseImage, type NamedImage, type Wanted } from './choose-image.ts';
+import { chooseImage, merged, type NamedImage, type Wanted } from './choose-image.ts';
 import type { Content } from './content-registry.ts';
 import { readSmall, type LocalFiles } from './local-files.ts';
 
 /** What an OCI image layout holds (image-spec, image-layout.md), in a directory or an archive. Every name means the image that is wanted. */
 export async function layoutContent(files: LocalFiles, wanted: Wanted): Promise<Content> {
-  const index = await readSmall(files, 'index.json', documentLimit);
-  if (!index) throw new DocumentError('its index.json is missing or too long');
-  const layoutFile = await readSmall(files, 'oci-layout', documentLimit);
-  if (!layoutFile || parseDocument(layoutFile, 'oci-layout')['imageLayoutVersion'] !== '1.0.0')
-    throw new DocumentError('it has no oci-layout file of version 1.0.0');
-  const chosen = chooseImage(imagesOf(parseDocument(index, 'index.json')), wanted);
+  const chosen = chooseImage(await layoutImages(files), wanted);
   return {
     async manifest({ digest }) {
       const single = chosen.length === 1 ? chosen[0]!.digest : undefined;
@@ -32,9 +27,19 @@ export async function layoutContent(files: LocalFiles, wanted: Wanted): Promise<
   };
 }
 
-interface LayoutImage extends NamedImage {
+export interface LayoutImage extends NamedImage {
   readonly digest: Digest;
   readonly entry: JsonObject;
+}
+
+/** Every image that its index names. @throws DocumentError */
+export async function layoutImages(files: LocalFiles): Promise<readonly LayoutImage[]> {
+  const index = await readSmall(files, 'index.json', documentLimit);
+  if (!index) throw new DocumentError('its index.json is missing or too long');
+  const layoutFile = await readSmall(files, 'oci-layout', documentLimit);
+  if (!layoutFile || parseDocument(layoutFile, 'oci-layout')['imageLayoutVersion'] !== '1.0.0')
+    throw new DocumentError('it has no oci-layout file of version 1.0.0');
+  return merged(imagesOf(parseDocument(index, 'index.json')));
 }
 
 function imagesOf(index: JsonObject): readonly LayoutImage[] {

@@ -3,13 +3,15 @@ import { basename, join } from 'node:path';
 import { sha256 } from '../base/canonical-json.ts';
 import { UserError } from '../base/errors.ts';
 import { DocumentError, documentLimit } from '../oci/document.ts';
+import type { Image } from '../oci/image.ts';
+import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { archiveFiles } from './archive-files.ts';
 import type { Wanted } from './choose-image.ts';
 import { contentRegistry, type Words } from './content-registry.ts';
-import { dockerArchiveContent } from './docker-archive.ts';
-import { layoutContent } from './layout.ts';
-import { directoryFiles, openRegular } from './local-files.ts';
+import { dockerArchiveContent, savedImages } from './docker-archive.ts';
+import { layoutContent, layoutImages } from './layout.ts';
+import { directoryFiles, openRegular, type LocalFiles } from './local-files.ts';
 import type { Registry } from './registry.ts';
 
 /** An image that lies on this machine: `archive`, what docker save wrote or an OCI archive; `layout`, an OCI image layout. */
@@ -29,13 +31,54 @@ export const localReference: Reference = { registry: 'localhost', repository: 'i
 export async function localRegistry(source: LocalSource, cache: string): Promise<Registry> {
   const { path, name } = locate(source);
   const place = basename(path);
-  const wanted: Wanted = { name, place };
+  return explaining(place, async () => registryOf(await openFiles(source.kind, path, cache), { name, place }));
+}
+
+/** An image of several, as it lies there. */
+export interface LocalImage {
+  /** As written there; none when it has no name. */
+  readonly names: readonly string[];
+  get(platform: Platform): Promise<Image>;
+}
+
+/**
+ * Every image of an archive or a layout. `path` names no one of them; `place` is for people.
+ * @throws UserError IMAGE_NOT_FOUND, BAD_ARCHIVE, DISK_FULL
+ */
+export async function localImages(
+  source: LocalSource,
+  cache: string,
+  place: string = basename(source.path),
+): Promise<readonly LocalImage[]> {
+  return explaining(place, async () => {
+    const files = await openFiles(source.kind, source.path, cache);
+    const found = isLayout(files) ? await layoutImages(files) : await savedImages(files);
+    // Several of one name are one image for several platforms.
+    const wanted = new Map(found.map(({ names, digest }) => [names[0] ?? digest, names]));
+    return [...wanted].map(([name, names]) => ({
+      names,
+      get: async (platform) => explaining(place, async () => (await registryOf(files, { name, place })).get(localReference, platform)),
+    }));
+  });
+}
+
+async function openFiles(kind: LocalSource['kind'], path: string, cache: string): Promise<LocalFiles> {
+  return kind === 'layout' ? directoryFiles(path) : archiveFiles(path, cache);
+}
+
+/** Docker since 25 writes both forms into one archive: of them the OCI form says the digests, too. */
+function isLayout(files: LocalFiles): boolean {
+  return files.size('oci-layout') !== undefined || files.size('index.json') !== undefined;
+}
+
+async function registryOf(files: LocalFiles, wanted: Wanted): Promise<Registry> {
+  const content = isLayout(files) ? await layoutContent(files, wanted) : await dockerArchiveContent(files, wanted);
+  return contentRegistry(content, words(wanted.place));
+}
+
+async function explaining<T>(place: string, work: () => Promise<T>): Promise<T> {
   try {
-    const files = source.kind === 'layout' ? directoryFiles(path) : await archiveFiles(path, cache);
-    // Docker since 25 writes both forms into one archive: of them the OCI form says the digests, too.
-    const isLayout = source.kind === 'layout' || files.size('oci-layout') !== undefined;
-    const content = isLayout ? await layoutContent(files, wanted) : await dockerArchiveContent(files, wanted);
-    return contentRegistry(content, words(place));
+    return await work();
   } catch (error) {
     throw error instanceof DocumentError ? unusable(place, error.message) : error;
   }
