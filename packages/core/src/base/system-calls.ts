@@ -243,8 +243,8 @@ export function setAttribute(path: Path, name: string, value: Uint8Array): void 
   libc().call('lsetxattr', pathArgument(path), name, value, value.length, 0);
 }
 
-export function removeAttribute(path: string, name: string): void {
-  libc().call('lremovexattr', path, name);
+export function removeAttribute(path: Path, name: string): void {
+  libc().call('lremovexattr', pathArgument(path), name);
 }
 
 /**

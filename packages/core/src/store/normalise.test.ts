@@ -3,6 +3,7 @@ import {
   existsSync,
   linkSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,9 +16,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sha256 } from '../base/canonical-json.ts';
-import { getAttribute, makeNode, setAttribute } from '../base/system-calls.ts';
+import { listAttributes, makeNode, setAttribute } from '../base/system-calls.ts';
 import { formatFileList, listFiles } from './file-list.ts';
-import { findInLower, normalise } from './normalise.ts';
+import { normalise } from './normalise.ts';
 
 const epoch = 1_000_000_000;
 let root: string;
@@ -74,16 +75,56 @@ test('a directory that was copied up without a change is removed; one with anoth
   expect(readdirSync(upper()).toSorted()).toEqual(['new', 'other']);
 });
 
-test('an emptied opaque directory stays: it hides what is below', () => {
-  write(lower('d', 'file'));
-  mkdirSync(upper('d'));
+test('a directory that was made anew names what it lacks of the former one, however deep, and hides nothing else', () => {
+  for (const name of ['gone', 'kept', 'deep/gone', 'deep/kept', 'gone folder/file']) write(lower('d', name));
+  for (const name of ['kept', 'deep/kept', 'added']) write(upper('d', name), 'new');
   setAttribute(upper('d'), 'trusted.overlay.opaque', Buffer.from('y'));
   setAttribute(upper('d'), 'trusted.overlay.impure', Buffer.from('y'));
   apply();
-  expect(getAttribute(upper('d'), 'trusted.overlay.opaque')?.toString()).toBe('y');
-  expect(getAttribute(upper('d'), 'trusted.overlay.impure')).toBeUndefined();
-  expect(findInLower([upper(), lower()], 'd/file')).toBeUndefined();
-  expect(findInLower([lower()], 'd/file')).toBe(lower('d', 'file'));
+  expect(listFiles(upper()).map(({ path, type }) => `${path} ${type}`)).toEqual([
+    'd directory',
+    'd/added file',
+    'd/deep directory',
+    'd/deep/gone character',
+    'd/deep/kept file',
+    'd/gone character',
+    'd/gone folder character',
+    'd/kept file',
+  ]);
+  expect(listAttributes(upper('d'))).toEqual([]);
+});
+
+test('a directory of which nothing was below hides nothing', () => {
+  write(upper('d', 'file'));
+  setAttribute(upper('d'), 'trusted.overlay.opaque', Buffer.from('y'));
+  apply();
+  expect([listAttributes(upper('d')), readdirSync(upper('d'))]).toEqual([[], ['file']]);
+});
+
+test('an entry that repeats what is below is removed, and its directory has the time of before; one that differs stays', () => {
+  for (const name of ['same', 'text', 'size', 'mode', 'time', 'attribute', 'linked']) {
+    write(lower('d', name));
+    write(upper('d', name));
+  }
+  write(upper('d', 'text'), 'y');
+  write(upper('d', 'size'), 'xx');
+  write(upper('d', 'time'), 'x', epoch - 5);
+  chmodSync(upper('d', 'mode'), 0o600);
+  setAttribute(upper('d', 'attribute'), 'user.note', Buffer.from('n'));
+  linkSync(upper('d', 'linked'), upper('d', 'other name'));
+  symlinkSync('a', lower('same link'));
+  symlinkSync('a', upper('same link'));
+  for (const link of [lower('same link'), upper('same link')]) lutimesSync(link, epoch - 10, epoch - 10);
+  utimesSync(upper('d'), epoch - 20, epoch - 20);
+  apply();
+  expect(readdirSync(upper())).toEqual(['d']);
+  expect(readdirSync(upper('d')).toSorted()).toEqual(['attribute', 'linked', 'mode', 'other name', 'size', 'text', 'time']);
+  expect(lstatSync(upper('d')).mtimeMs / 1000).toBe(epoch - 20);
+});
+
+test('the top of a layer has the time of no run', () => {
+  apply();
+  expect(lstatSync(upper()).mtimeMs / 1000).toBe(epoch);
 });
 
 test('copies and mount points that the step left alone are removed, changed ones stay', () => {

@@ -1,16 +1,17 @@
-import { lstatSync, lutimesSync, readdirSync, readlinkSync, rmdirSync, unlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, rmdirSync, unlinkSync, type BigIntStats } from 'node:fs';
 import { join } from 'node:path';
-import { isMissing } from '../base/files.ts';
 import { fileSha256 } from '../base/hash-file.ts';
-import { getAttribute, listAttributes, removeAttribute } from '../base/system-calls.ts';
-import { overlayAttributes } from '../base/user-namespace.ts';
+import { listAttributes, makeNode, removeAttribute, setTimes } from '../base/system-calls.ts';
+import { pathOf } from '../oci/file-name.ts';
 import type { CommitOptions } from './layer-store.ts';
+import { isOpaque, isWhiteout, listShown, lookUp, namesIn, type Shown } from './merged.ts';
+import { isSameEntry, modifiedSeconds } from './same-entry.ts';
 
 /** Seconds since 1970 that no time in a layer exceeds, unless a lock says another (2026-01-01T00:00:00Z). Part of the layer format. */
 export const defaultEpoch = 1767225600;
 
-/** What overlayfs writes for itself and what means nothing in another place (linux/Documentation/filesystems/overlayfs.rst). */
-const localAttribute = /^(?:trusted|user)\.overlay\.(?:origin|impure|nlink|uuid|upper|protattr)$/;
+/** What overlayfs, and programs that do its work, write for themselves; nothing of it means something in another place. */
+const localAttribute = /^(?:trusted|user)\.(?:overlay|fuseoverlayfs)\./;
 
 /**
  * Files that Debian's tools write on every run with times, random bytes or host facts in them, and that nothing needs: caches
@@ -29,9 +30,10 @@ const noise: readonly RegExp[] = [
 ];
 
 /**
- * Brings a change set, unmounted, into the one form that a layer has everywhere: litter, unchanged copies and known noise
- * are gone, whiteouts and directories that change nothing are gone, overlay's private attributes are gone, no time is later
- * than `epoch` or has a fraction. `lower`: the directories below it, topmost first. Idempotent.
+ * Brings a change set, unmounted, into the one form that a layer has everywhere: what a tree differs in from the one below it,
+ * and nothing that tells how it came about. Litter, unchanged copies and known noise are gone, and so is every entry that
+ * repeats what is below; what a directory lacks that is below is a whiteout, never an attribute of the directory; no time is
+ * later than `epoch` or has a fraction. `lower`: the directories below it, topmost first. Idempotent.
  */
 export function normalise(upper: string, lower: readonly string[], epoch: number, options: CommitOptions): void {
   for (const [path, original] of options.copies ?? []) removeUnchangedCopy(join(upper, path), original);
@@ -43,7 +45,7 @@ function removeUnchangedCopy(
   path: string,
   original: { readonly sha256: string; readonly mode: number } | { readonly target: string },
 ): void {
-  const stats = lstatOrUndefined(path);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return;
   const unchanged =
     'target' in original
@@ -53,97 +55,64 @@ function removeUnchangedCopy(
 }
 
 function removeEmpty(path: string): void {
-  const stats = lstatOrUndefined(path);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return;
   if (stats.isFile() && stats.size === 0) unlinkSync(path);
   else if (stats.isDirectory() && readdirSync(path).length === 0) rmdirSync(path);
 }
 
-/** Children first: removing them changes the directory's own time. */
-function normaliseDirectory(directory: string, relative: string, lower: readonly string[], epoch: number): void {
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name);
+/**
+ * `lower`: the same directory in the layers below. `isNew`: nothing of those shows, since it was made anew. Its time is that of
+ * before: what is removed from it here was never there.
+ */
+function normaliseDirectory(directory: string, relative: string, lower: readonly string[], epoch: number, isNew = false): void {
+  const own = lstatSync(pathOf(directory), { bigint: true });
+  const isAnew = lower.length > 0 && (isNew || isOpaque(directory));
+  if (isAnew) tellWhatIsGone(directory, lower);
+  for (const name of namesIn(directory)) {
+    const path = `${directory}/${name}`;
     const inside = relative === '' ? name : `${relative}/${name}`;
-    const stats = lstatSync(path);
+    const stats = lstatSync(pathOf(path), { bigint: true });
+    const below = lower.length > 0 ? lookUp(lower, name) : undefined;
     if (stats.isDirectory()) {
-      const opaque = isOpaque(path);
-      normaliseDirectory(path, inside, opaque ? [] : lower, epoch);
-      if (!opaque && repeatsLowerDirectory(path, stats, inside, lower)) {
-        rmdirSync(path);
-        continue;
-      }
-    } else if (
-      isWhiteout(stats) ? findInLower(lower, inside) === undefined : stats.isFile() && noise.some((pattern) => pattern.test(inside))
-    ) {
-      unlinkSync(path);
-      continue;
-    }
-    dropLocalAttributes(path);
-    clampTimes(path, lstatSync(path), epoch);
-  }
-  if (relative === '') dropLocalAttributes(directory);
-}
-
-/** A directory that was copied up only because something in it came and went. */
-function repeatsLowerDirectory(path: string, stats: Stats, relative: string, lower: readonly string[]): boolean {
-  if (readdirSync(path).length > 0) return false;
-  const below = findInLower(lower, relative);
-  if (!below) return false;
-  const other = lstatSync(below);
-  if (!other.isDirectory() || other.mode !== stats.mode || other.uid !== stats.uid || other.gid !== stats.gid) return false;
-  return attributesOf(path) === attributesOf(below);
-}
-
-/** The entry that a path shows in the merged lower layers, as an absolute path; undefined when there is none. */
-export function findInLower(lower: readonly string[], relative: string): string | undefined {
-  const names = relative.split('/');
-  for (const layer of lower) {
-    let path = layer;
-    for (const [index, name] of names.entries()) {
-      path = join(path, name);
-      const stats = lstatOrUndefined(path);
-      if (!stats) break;
-      if (isWhiteout(stats)) return undefined;
-      if (index === names.length - 1) return path;
-      if (!stats.isDirectory()) return undefined;
-      if (isOpaque(path) && !lstatOrUndefined(join(path, ...names.slice(index + 1)))) return undefined;
+      normaliseDirectory(path, inside, below?.folders ?? [], epoch, isAnew);
+      if (namesIn(path).length === 0 && below?.stats.isDirectory() && isSameEntry(below, { path, stats })) rmdirSync(pathOf(path));
+    } else if (isSuperfluous({ path, stats }, inside, below, epoch)) unlinkSync(pathOf(path));
+    else {
+      dropLocalAttributes(path);
+      clampTimes(path, stats, epoch);
     }
   }
-  return undefined;
+  dropLocalAttributes(directory);
+  clampTimes(directory, own, epoch);
 }
 
-/** overlayfs marks a removed name by a character device 0:0. */
-function isWhiteout(stats: Stats): boolean {
-  return stats.isCharacterDevice() && stats.rdev === 0;
+/** Instead of hiding all that is below, the directory shall name what it has no more. */
+function tellWhatIsGone(directory: string, lower: readonly string[]): void {
+  const there = new Set(namesIn(directory));
+  for (const name of listShown(lower).keys()) if (!there.has(name)) makeNode(pathOf(`${directory}/${name}`), characterDevice, 0, 0);
 }
 
-/** A directory that hides all below it. */
-function isOpaque(path: string): boolean {
-  return getAttribute(path, `${overlayAttributes()}.overlay.opaque`)?.toString() === 'y';
-}
-
-function attributesOf(path: string): string {
-  return listAttributes(path)
-    .filter((name) => !/^(?:trusted|user)\.overlay\./.test(name))
-    .toSorted()
-    .map((name) => `${name}=${getAttribute(path, name)?.toString('base64') ?? ''}`)
-    .join('\n');
+function isSuperfluous(
+  entry: { readonly path: string; readonly stats: BigIntStats },
+  relative: string,
+  below: Shown | undefined,
+  epoch: number,
+): boolean {
+  const { stats } = entry;
+  if (isWhiteout(stats)) return below === undefined;
+  if (stats.isFile() && noise.some((pattern) => pattern.test(relative))) return true;
+  if (!below || stats.nlink > 1n) return false; // one of several names of a file: they belong together
+  const [before, after] = [modifiedSeconds(below.stats), modifiedSeconds(stats)];
+  return (after === before || Math.min(after, epoch) === before) && isSameEntry(entry, below);
 }
 
 function dropLocalAttributes(path: string): void {
-  for (const name of listAttributes(path)) if (localAttribute.test(name)) removeAttribute(path, name);
+  for (const name of listAttributes(pathOf(path))) if (localAttribute.test(name)) removeAttribute(pathOf(path), name);
 }
 
-function clampTimes(path: string, stats: Stats, epoch: number): void {
-  const seconds = Math.min(Math.floor(stats.mtimeMs / 1000), epoch);
-  if (stats.mtimeMs !== seconds * 1000) lutimesSync(path, seconds, seconds);
+function clampTimes(path: string, stats: BigIntStats, epoch: number): void {
+  setTimes(pathOf(path), Math.min(modifiedSeconds(stats), epoch), 0);
 }
 
-function lstatOrUndefined(path: string): Stats | undefined {
-  try {
-    return lstatSync(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
+const characterDevice = 0o20000; // S_IFCHR
