@@ -5,6 +5,8 @@ import { idMapping } from './base/user-namespace.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
 import type { LocalSource } from './registry/local.ts';
 import type { Registry, RemoteRegistry } from './registry/registry.ts';
+import type { ImageStore } from './store/image-store.ts';
+import type { LayerStore, StepCache } from './store/layer-store.ts';
 
 /** Everything that stands below the stages, chosen for this user on this machine: the only place that names implementations. */
 export interface Tools {
@@ -12,6 +14,14 @@ export interface Tools {
   readonly engine: Engine;
   /** Opened when a name has to be looked up or a layer fetched: a warm command does neither. */
   readonly registry: (source?: LocalSource) => Promise<Registry>;
+}
+
+/** What stands below the commands that speak of images and run nothing. */
+export interface ImageTools {
+  readonly directories: Directories;
+  readonly store: LayerStore & StepCache;
+  readonly images: ImageStore;
+  readonly registry: () => Promise<RemoteRegistry>;
 }
 
 /** Name of the engine that is used here. */
@@ -28,13 +38,25 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
   };
 }
 
+/** @throws UserError ENGINE_UNAVAILABLE when this user cannot keep layers here, NOT_WRITABLE, STORE_FORMAT */
+export async function openImages(options: Pick<Options, 'env'>): Promise<ImageTools> {
+  const places = placesOf(options);
+  const [{ diskStore }, { diskImageStore }, { requireEngine }] = await Promise.all([
+    import('./store/disk-store.ts'),
+    import('./store/image-store.ts'),
+    import('./engine/require-engine.ts'),
+  ]);
+  requireEngine();
+  return { directories: places, store: diskStore(places), images: diskImageStore(places), registry: () => openRegistry(options) };
+}
+
 /**
  * Held by whoever looks layers up and uses them, before any other lock: what collects layers will take it exclusively, and
  * so never takes what a build or a new container is about to stand on.
  */
 export async function shareStore(options: Pick<Options, 'env' | 'signal'>): Promise<Disposable> {
-  const { lock } = await import('./base/locks.ts');
-  return lock(join(placesOf(options).runtime, 'store'), { mode: 'shared', signal: options.signal });
+  const { shareStore: share } = await import('./store/store-lock.ts');
+  return share(placesOf(options), options.signal);
 }
 
 /** The registries, or what lies on this machine: that is opened once, since a compressed archive has to be read as a whole. */

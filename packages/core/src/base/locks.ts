@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tryLock } from './system-calls.ts';
@@ -11,31 +11,61 @@ export interface LockOptions {
 }
 
 /**
- * An advisory lock on a file (flock(2)): held until disposed, gone with its process however that ends. The file stays:
- * removing it would let two processes lock two files of one name.
+ * An advisory lock on a file (flock(2)): held until disposed, gone with its process however that ends. The file stays until
+ * somebody who holds the lock removes it (`removeFreeLock`): who waited for it then begins anew with the next file.
  */
 export async function lock(path: string, options: LockOptions = {}): Promise<Disposable> {
-  const held = open(path);
-  try {
-    let interval = 5; // ms: a step that another process runs takes seconds, a state file microseconds
-    for (let waited = false; !tryLock(held.descriptor, options.mode ?? 'exclusive'); waited = true) {
-      if (!waited) options.onWait?.();
-      await delay(interval, undefined, { signal: options.signal });
-      interval = Math.min(interval * 1.5, 250);
+  for (let waited = false; ;) {
+    const held = open(path);
+    try {
+      let interval = 5; // ms: a step that another process runs takes seconds, a state file microseconds
+      for (; !tryLock(held.descriptor, options.mode ?? 'exclusive'); waited = true) {
+        if (!waited) options.onWait?.();
+        await delay(interval, undefined, { signal: options.signal });
+        interval = Math.min(interval * 1.5, 250);
+      }
+      if (isThere(held)) return held;
+    } catch (error) {
+      held[Symbol.dispose]();
+      throw error;
     }
-    return held;
-  } catch (error) {
     held[Symbol.dispose]();
-    throw error;
   }
 }
 
 /** The lock when it is free now, else undefined. */
 export function tryLockNow(path: string, mode: 'shared' | 'exclusive' = 'exclusive'): Disposable | undefined {
-  const held = open(path);
-  if (tryLock(held.descriptor, mode)) return held;
-  held[Symbol.dispose]();
-  return undefined;
+  for (;;) {
+    const held = open(path);
+    const got = tryLock(held.descriptor, mode);
+    if (got && isThere(held)) return held;
+    held[Symbol.dispose]();
+    if (!got) return undefined;
+  }
+}
+
+/** Removes a lock's file unless somebody holds it. Whether it did. */
+export function removeFreeLock(path: string): boolean {
+  if (!existsSync(path)) return false;
+  using held = tryLockNow(path);
+  if (!held) return false;
+  rmSync(path, { force: true });
+  return true;
+}
+
+/** The processes of this machine that hold a lock, as far as we may see them (proc_locks(5)). */
+export function lockHolders(path: string): readonly number[] {
+  const inode = statSync(path, { throwIfNoEntry: false })?.ino;
+  return readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, kind, pid, file] = /^\d+: +(\S+) +\S+ +\S+ +(\d+) +(\S+)/.exec(line) ?? []; // `->`: only waits
+      return kind === 'FLOCK' && file?.endsWith(`:${inode}`) && pid !== '0' ? [Number(pid)] : [];
+    });
+}
+
+function isThere({ descriptor }: { readonly descriptor: number }): boolean {
+  return fstatSync(descriptor).nlink > 0;
 }
 
 function open(path: string): Disposable & { readonly descriptor: number } {
