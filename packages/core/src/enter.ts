@@ -11,7 +11,7 @@ import { shellCommand } from './session/shell-command.ts';
 /** Runs a command in the running environment. Neither the file nor the store is read: entering must cost next to nothing. */
 export async function exec(options: CommandOptions): Promise<Exit> {
   const { container } = await enter(options);
-  return execute(container, options.command, commandOptions(options));
+  return execute(container, options.command, { ...commandOptions(options), signal: options.signal });
 }
 
 /** A login shell, after the `attach` hooks. */
@@ -21,7 +21,7 @@ export async function shell(options: Omit<CommandOptions, 'command'>): Promise<E
     const { runHooks } = await import('./container/run-hooks.ts');
     await runHooks('attach', record.attach, { container, report: options.report, signal: options.signal, logs });
   }
-  return execute(container, shellCommand, commandOptions(options));
+  return execute(container, shellCommand, { ...commandOptions(options), signal: options.signal });
 }
 
 async function enter(

@@ -12,7 +12,7 @@ export async function runOnce(options: CommandOptions & BuildOptions): Promise<E
   const container = await createOnce(options);
   try {
     await container.start();
-    return await execute(container, options.command, commandOptions(options));
+    return await execute(container, options.command, { ...commandOptions(options), signal: options.signal });
   } finally {
     await container.remove();
   }

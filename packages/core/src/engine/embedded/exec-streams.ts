@@ -1,8 +1,10 @@
 import { closeSync, fstatSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { isatty } from 'node:tty';
 import type { ChildProcess } from '../../base/processes.ts';
 import type { ExecOptions } from '../engine.ts';
+import { isInBackground } from './living-process.ts';
 import type { Pipe } from './pipe.ts';
 import type { Owner } from './tree.ts';
 
@@ -11,7 +13,13 @@ export interface Streams {
   /** For the runtime's descriptors 0 to 2. */
   readonly stdio: readonly ('inherit' | 'pipe' | number)[];
   /** To be called as soon as the runtime runs: closes what is its own, and moves what has to be moved. */
-  started(child: ChildProcess): { readonly stdout: Readable | null; readonly stderr: Readable | null; readonly readers: readonly Socket[] };
+  started(child: ChildProcess): {
+    readonly stdout: Readable | null;
+    readonly stderr: Readable | null;
+    readonly readers: readonly Socket[];
+    /** Why what the command said could not be written. */
+    readonly failure: () => Error | undefined;
+  };
 }
 
 /**
@@ -20,7 +28,11 @@ export interface Streams {
  * a pipe or a socket already belongs to nobody else and goes in as it is. `path`: where pipes may be made for a moment.
  */
 export async function openStreams({ stdio, terminal }: ExecOptions, path: string, owner: Owner): Promise<Streams> {
-  if (terminal) return { stdio: ['inherit', 'inherit', 'inherit'], started: () => ({ stdout: null, stderr: null, readers: [] }) };
+  if (terminal)
+    return {
+      stdio: ['inherit', 'inherit', 'inherit'],
+      started: () => ({ stdout: null, stderr: null, readers: [], failure: () => undefined }),
+    };
   const moved = [0, 1, 2].map((descriptor) => stdio === 'pipe' || !isPassable(descriptor));
   const pipe = moved[1] || moved[2] ? await pipeMaker(path, owner) : undefined;
   const stdout = moved[1] ? pipe!() : undefined;
@@ -31,12 +43,19 @@ export async function openStreams({ stdio, terminal }: ExecOptions, path: string
     stdio: [moved[0] ? 'pipe' : 'inherit', stdout?.writer ?? 'inherit', stderr?.writer ?? 'inherit'],
     started(child) {
       for (const { writer } of pipes) closeSync(writer);
+      let failure: Error | undefined;
       if (stdio === 'inherit') {
-        stdout?.reader.pipe(process.stdout, { end: false });
-        if (stderr !== stdout) stderr?.reader.pipe(process.stderr, { end: false });
+        const fail = (error: Error): unknown => (failure ??= error);
+        if (stdout) moveOutput(stdout.reader, process.stdout, fail);
+        if (stderr && stderr !== stdout) moveOutput(stderr.reader, process.stderr, fail);
         if (moved[0]) moveInput(child);
       }
-      return { stdout: stdout?.reader ?? child.stdout, stderr: stderr?.reader ?? child.stderr, readers: pipes.map(({ reader }) => reader) };
+      return {
+        stdout: stdout?.reader ?? child.stdout,
+        stderr: stderr?.reader ?? child.stderr,
+        readers: pipes.map(({ reader }) => reader),
+        failure: () => failure,
+      };
     },
   };
 }
@@ -50,10 +69,22 @@ async function pipeMaker(path: string, owner: Owner): Promise<() => Pipe> {
 
 let serial = 0;
 
+/** When nobody reads what the command says, or it cannot be written, the command hears of it as from a pipe: SIGPIPE. */
+function moveOutput(reader: Socket, target: NodeJS.WriteStream, fail: (error: Error) => void): void {
+  target.on('error', (error: NodeJS.ErrnoException) => {
+    reader.destroy();
+    const isGone = error.code === 'EPIPE' || error.code === 'EIO'; // a reader that went away, a terminal that hung up
+    if (!isGone) fail(error);
+  });
+  reader.pipe(target, { end: false });
+}
+
 function moveInput(child: ChildProcess): void {
   const { stdin } = child;
   if (!stdin) return;
   stdin.on('error', () => {}); // a command that does not read its input is its own affair
+  // To read the terminal in the background would stop us, though the command may never ask for a word.
+  if (isatty(0) && isInBackground()) return void stdin.end();
   process.stdin.pipe(stdin);
   child.once('exit', () => process.stdin.destroy()); // nobody reads what is left, and waiting for it would keep us
 }

@@ -11,10 +11,11 @@ import { outOfMemoryCount } from './cgroup.ts';
 import { checkCommand } from './command.ts';
 import { readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
 import { swapOwner } from './id-swap.ts';
-import { isAlive } from './living-process.ts';
+import { groupOf, isAlive } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { processCapabilities, type OciProcess } from './oci-process.ts';
 import { openStreams, type Streams } from './exec-streams.ts';
+import { terminalVariables } from './terminal-variables.ts';
 import { find } from './tree.ts';
 import { asHeld, lookUpUser, type User } from './user.ts';
 
@@ -63,7 +64,7 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
     // The home that the container's variables name is another user's, unless the file itself declares it.
     if (!('HOME' in record.spec.env)) env.set('HOME', `HOME=${user.home}`);
   }
-  if (options.terminal && !env.has('TERM')) env.set('TERM', 'TERM=xterm');
+  if (options.terminal) addTerminal(env, root);
   for (const [name, value] of Object.entries(options.env ?? {})) env.set(name, `${name}=${value}`);
   const workdir = posix.resolve(own.cwd, options.workdir ?? '.');
   using place = find(root, workdir);
@@ -80,6 +81,13 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   };
 }
 
+/** What the environment itself says is right, and one of these says all of the language (locale(7)). */
+function addTerminal(env: Map<string, string>, root: string): void {
+  const hasLanguage = ['LANG', 'LC_ALL', 'LC_CTYPE'].some((name) => env.has(name));
+  for (const [name, value] of Object.entries(terminalVariables(root, globalThis.process.env)))
+    if (!env.has(name) && !(name === 'LANG' && hasLanguage)) env.set(name, `${name}=${value}`);
+}
+
 function startExec(record: ContainerRecord, process: OciProcess, streams: Streams): Process {
   const runtime = { program: record.runtime, root: record.runtimeRoot };
   // Values of variables may be secret: they go through a file without a name, never through the arguments.
@@ -90,10 +98,11 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
   const child = start(
     runtime.program,
     runtimeArguments(runtime, '--log=/proc/self/fd/4', 'exec', '--process=/proc/self/fd/3', record.spec.id),
-    { stdio: [...streams.stdio, definition, log], env: runtimeEnvironment },
+    // The keyboard's signals come from us alone: the runtime would pass them on a second time. A terminal is the runtime's to read.
+    { stdio: [...streams.stdio, definition, log], env: runtimeEnvironment, detached: !process.terminal },
   );
   closeSync(definition);
-  const { stdout, stderr, readers } = streams.started(child);
+  const { stdout, stderr, readers, failure: unwrittenBecause } = streams.started(child);
   const exit = new Promise<{ exitCode: number; oomKilled: boolean }>((resolve, reject) => {
     child.once('error', (error) => {
       closeSync(log);
@@ -104,6 +113,8 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
       const failure = exitCode === 0 ? '' : readFileSync(`/proc/self/fd/${log}`, 'utf8').trim();
       closeSync(log);
       if (failure) return reject(runtimeFailure(failure, process.args[0]!));
+      const unwritten = unwrittenBecause();
+      if (unwritten) return reject(outputFailure(unwritten));
       const after = exitCode === 137 && before !== undefined ? outOfMemoryCount(record.cgroup) : undefined;
       resolve({ exitCode, oomKilled: after !== undefined && after > before! });
     };
@@ -115,12 +126,21 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
     stdin: child.stdin,
     stdout,
     stderr,
-    // The runtime passes signals on, but for those that nobody can catch.
-    kill: (signal) => (signal === 'SIGKILL' || signal === 'SIGSTOP' ? signalAll(childrenOf(child.pid), signal) : void child.kill(signal)),
+    kill: (signal) => signalCommand(child, signal),
     end: () => endAll(child),
     resize: (columns, rows) => resizeTerminal(childrenOf(child.pid)[0], columns, rows),
     exit,
   };
+}
+
+/** Those of a terminal go to all that the command runs in the foreground (termios(3)), a supervisor's to the command itself. */
+function signalCommand(runtime: ChildProcess, signal: NodeJS.Signals): void {
+  const fromTerminal = new Set<NodeJS.Signals>(['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGSTOP', 'SIGCONT']);
+  const [command] = childrenOf(runtime.pid);
+  const group = command === undefined ? undefined : groupOf(command);
+  if (command !== undefined && signal === 'SIGKILL') signalAll([command], signal);
+  else if (group !== undefined && group !== runtime.pid && fromTerminal.has(signal)) signalAll([-group], signal);
+  else runtime.kill(signal); // it passes them on
 }
 
 /** Its command, and what that started and did not set free; those that do not answer to SIGTERM after a moment are killed. */
@@ -154,6 +174,12 @@ async function drained(readers: readonly Socket[]): Promise<void> {
   await Promise.race([Promise.all(closed), enough]);
   clearTimeout(timer);
   for (const reader of readers) reader.unref();
+}
+
+function outputFailure(cause: NodeJS.ErrnoException): UserError {
+  const isFull = cause.code === 'ENOSPC' || cause.code === 'EDQUOT';
+  const reason = isFull ? 'there is no space left where it goes' : cause.message;
+  return new UserError(isFull ? 'DISK_FULL' : 'NOT_WRITABLE', `what the command says cannot be written: ${reason}`, { cause });
 }
 
 /** The runtime's log names its failures; the command's own output is never in it. */

@@ -37,16 +37,28 @@ export function bootId(): string {
   return (ownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
 }
 
-function startTimeOf(pid: number): string | undefined {
-  const text = readStat(pid);
-  if (!text) return undefined;
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' '); // the name before may hold anything
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+/** Its process group; undefined when there is no such process. */
+export function groupOf(pid: number): number | undefined {
+  const group = readStat(pid)?.[2];
+  return group === undefined ? undefined : Number(group);
 }
 
-function readStat(pid: number): string | undefined {
+/** Whether another process group than ours has our terminal. */
+export function isInBackground(): boolean {
+  const fields = readStat(process.pid);
+  return fields?.[5] !== '-1' && fields?.[2] !== fields?.[5];
+}
+
+function startTimeOf(pid: number): string | undefined {
+  const fields = readStat(pid);
+  return fields?.[0] === 'Z' || fields?.[0] === 'X' ? undefined : fields?.[19];
+}
+
+/** /proc/PID/stat (proc_pid_stat(5)) from the state, its field 3, on. */
+function readStat(pid: number): readonly string[] | undefined {
   try {
-    return readText(`/proc/${pid}/stat`);
+    const text = readText(`/proc/${pid}/stat`);
+    return text ? text.slice(text.lastIndexOf(')') + 2).split(' ') : undefined; // the name before may hold anything
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined; // it ended while we read
     throw error;
