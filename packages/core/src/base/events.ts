@@ -7,7 +7,7 @@ export type Event =
       readonly type: 'task';
       /** Unique within one command; `output` and `transfer` events refer to it. */
       readonly id: string;
-      readonly kind: 'base' | 'step' | 'container' | 'hook';
+      readonly kind: 'base' | 'step' | 'container' | 'hook' | 'image';
       readonly title: string;
       readonly state: 'started' | 'waiting' | 'cached' | 'done' | 'failed';
       /** Position among the steps, from 1, and how many there are. */

@@ -38,6 +38,8 @@ export interface Runner {
 export interface Builder {
   lookup(key: StepKey): Promise<StepRecord | undefined>;
   records(): Promise<readonly StepRecord[]>;
+  /** What the step of this key made, and what that stands on, is of use now. */
+  used(key: StepKey): Promise<void>;
   /** Opens a build: one network namespace for all its steps, made when the first step needs it. */
   begin(options: BuildOptions): Promise<Build>;
 }
@@ -164,6 +166,8 @@ export type ContainerState = 'created' | 'running' | 'exited' | 'gone';
 export interface Container {
   readonly id: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** The topmost layer below what it changed itself. */
+  readonly layer: LayerId | undefined;
   /** As published: a host port 0 is replaced by the one that was free. */
   readonly ports: readonly PortMapping[];
   inspect(): Promise<{

@@ -6,6 +6,7 @@ import { isDiskFull } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
+import type { LayerId } from '../../store/layer-store.ts';
 import type { Container, ContainerState, ExecOptions, LogLine, LogOptions, PortMapping, Process } from '../engine.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type Journal } from './container-files.ts';
@@ -33,6 +34,10 @@ export class EmbeddedContainer implements Container {
 
   get labels(): Readonly<Record<string, string>> {
     return readRecord(this.directory)?.spec.labels ?? {};
+  }
+
+  get layer(): LayerId | undefined {
+    return readRecord(this.directory)?.spec.layer;
   }
 
   get ports(): readonly PortMapping[] {
