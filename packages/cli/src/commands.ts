@@ -16,6 +16,13 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['plan', async () => (await import('./commands/plan.ts')).default],
   ['why', async () => (await import('./commands/why.ts')).default],
   ['config', async () => (await import('./commands/config.ts')).default],
+  ['images', async () => (await import('./commands/images.ts')).default],
+  ['pull', async () => (await import('./commands/pull.ts')).default],
+  ['tag', async () => (await import('./commands/tag.ts')).default],
+  ['rmi', async () => (await import('./commands/rmi.ts')).default],
+  ['save', async () => (await import('./commands/save.ts')).default],
+  ['load', async () => (await import('./commands/load.ts')).default],
+  ['gc', async () => (await import('./commands/gc.ts')).default],
   ['doctor', async () => (await import('./commands/doctor.ts')).default],
   // It speaks of this table, and so cannot import it.
   ['completion', async () => (await import('./commands/completion.ts')).completionOf(commands)],

@@ -8,6 +8,7 @@ export type Verb =
   | 'doctor'
   | 'down'
   | 'exec'
+  | 'gc'
   | 'init'
   | 'logs'
   | 'next'

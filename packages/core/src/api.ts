@@ -1,6 +1,8 @@
 import type {
   BuildOptions,
   BuildResult,
+  CollectOptions,
+  Collection,
   CommandOptions,
   Diagnosis,
   Environment,
@@ -85,6 +87,11 @@ export async function status(options: Options): Promise<Status> {
 }
 
 export async function doctor(options: Options): Promise<Diagnosis> {
+/** Removes what nothing needs: layers, caches, logs, what killed commands left. Running commands go on. @throws UserError USAGE */
+export async function collect(options: CollectOptions): Promise<Collection> {
+  return atDisk(options, async () => (await import('./collect.ts')).collect(options));
+}
+
   return (await import('./overview.ts')).doctor(options);
 }
 

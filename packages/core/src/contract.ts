@@ -111,3 +111,46 @@ export interface Diagnosis {
   readonly works: boolean;
   readonly probes: readonly Probe[];
 }
+
+export interface CollectOptions extends Options {
+  /** Change nothing, and say what would be done. */
+  readonly dryRun?: boolean;
+  /** `20GB`, what layers may take: of those that nothing needs only what is over goes, what is cheap to have again first. */
+  readonly maximumSize?: string;
+  /** `7d`, `12h`: leave what was used since. */
+  readonly olderThan?: string;
+  /** Remove environments whose folder is gone, with their volumes. */
+  readonly lost?: boolean;
+}
+
+export interface CountedBytes {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+export interface Collection {
+  readonly dryRun: boolean;
+  readonly freedBytes: number;
+  readonly removed: {
+    readonly layers: CountedBytes;
+    /** Folders that steps of no environment's plan keep between builds, and downloads. */
+    readonly caches: CountedBytes;
+    readonly logs: CountedBytes;
+    /** What killed commands left. */
+    readonly leftovers: CountedBytes;
+    readonly stepRecords: number;
+    readonly lockFiles: number;
+    readonly environments: readonly LostEnvironment[];
+  };
+  /** Layers that stay, each under the first reason that holds. */
+  readonly kept: Readonly<Record<'environments' | 'images' | 'policy', CountedBytes>>;
+  /** Environments whose folder is gone and that are still here. */
+  readonly lost: readonly LostEnvironment[];
+}
+
+export interface LostEnvironment {
+  readonly environmentId: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly configFile: string;
+}

@@ -33,11 +33,11 @@ export interface Survey {
 }
 
 /** @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, ENGINE_UNAVAILABLE and those of the registry when a name is new */
-export async function survey(options: Options & { readonly refresh?: boolean }): Promise<Survey> {
+export async function survey(options: Options & { readonly refresh?: boolean }, own?: Tools): Promise<Survey> {
   const config = loadConfig(options);
   refuseForeignPlatform(config.platform);
   announceSecrets(config, options);
-  const tools = await openTools(options);
+  const tools = own ?? (await openTools(options));
   const environments = new Environments(tools.directories);
   const id = environmentId({ folder: config.folder, configFile: config.path, engine: engineName, uid: userId() });
   const folder = environments.folder(id);
@@ -112,8 +112,18 @@ export function runsCommand(record: EnvironmentRecord | undefined): boolean {
 
 /** The layer that a plan without work stands for. */
 export function topLayer(found: Survey): LayerId | undefined {
-  const keys = [found.plan.base.key, ...found.plan.steps.filter((step) => step.state === 'cached').map((step) => step.key)];
-  return found.records.get(keys.at(-1)!)?.layer;
+  const key = topKey(found);
+  return key === undefined ? undefined : found.records.get(key)?.layer;
+}
+
+/** The last key of the plan whose layer is here: undefined when not even the base's is. */
+export function topKey(found: Survey): StepKey | undefined {
+  return keysHere(found).at(-1);
+}
+
+function keysHere({ plan, records }: Survey): readonly StepKey[] {
+  const keys = [plan.base.key, ...plan.steps.filter((step) => step.state === 'cached').map((step) => step.key)];
+  return keys.filter((key) => records.has(key));
 }
 
 /** Why a step runs, as lines. */

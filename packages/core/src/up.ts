@@ -8,7 +8,7 @@ import { waitUntilHealthy } from './container/check-health.ts';
 import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
 import { shareStore } from './open-tools.ts';
-import { changesOf, findContainer, runsCommand, specOf, survey, topLayer, type Survey } from './survey.ts';
+import { changesOf, findContainer, runsCommand, specOf, survey, topKey, topLayer, type Survey } from './survey.ts';
 import type { LayerId } from './store/layer-store.ts';
 
 /** Brings the workspace's environment in line with its file, and makes it when there is none. */
@@ -57,6 +57,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
 
 /** What can change while the environment runs: nobody in it is disturbed. */
 async function applyHot(found: Survey, container: Container, before: EnvironmentRecord, changes: readonly Change[]): Promise<Current> {
+  await rememberUse(found);
   const cached = cachedCount(found);
   if (changes.length === 0) return { container, record: before, action: 'unchanged', built: 0, cached };
   const spec = specOf(found, before.spec.layer, runsCommand(before));
@@ -153,6 +154,7 @@ export async function buildLayers(
   const { tools, plan } = found;
   // A Debian without a snapshot is what the archive holds today: asking again what it means is making it again.
   const newBase = options.refresh === true && found.config.base.kind === 'debian' && found.config.base.snapshot === undefined;
+  await rememberUse(found);
   const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache && !newBase;
   if (nothingToDo) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
   return build(
@@ -168,6 +170,12 @@ export async function buildLayers(
     },
     { noCache: options.noCache ?? false, newBase },
   );
+}
+
+/** What is stood on now is what a collector takes last. A step that is made now is remembered by its record. */
+async function rememberUse(found: Survey): Promise<void> {
+  const key = topKey(found);
+  if (key !== undefined) await found.tools.engine.builder.used(key);
 }
 
 function newRecord(found: Survey, spec: EnvironmentRecord['spec']): EnvironmentRecord {

@@ -10,31 +10,36 @@ import { namesIn, type StoreContents } from './store-contents.ts';
 /**
  * Takes layers, children before their parents, out of the store: quick, since what takes time is left to `emptyTrash`.
  * First goes what names a layer, then the layer, then what is known of it: a stop in between leaves a whole store, and
- * leftovers. Returns how many step records went with them. The caller holds the store's lock alone.
+ * leftovers. Returns where the copies of these layers lie now. The caller holds the store's lock alone.
  */
-export function discardLayers(directories: Pick<Directories, 'data'>, contents: StoreContents, layers: readonly LayerId[]): number {
+export function discardLayers(
+  directories: Pick<Directories, 'data'>,
+  contents: StoreContents,
+  layers: readonly LayerId[],
+): readonly string[] {
   const { data } = directories;
   const going = new Set(layers);
-  const records = contents.steps.filter(({ record }) => going.has(record.layer));
-  for (const { record } of records) rmSync(join(data, 'step-keys', `${record.key}.json`), { force: true });
+  for (const { record } of contents.steps)
+    if (going.has(record.layer)) rmSync(join(data, 'step-keys', `${record.key}.json`), { force: true });
   for (const [name, layer] of contents.chains) if (going.has(layer)) rmSync(join(data, 'chains', name), { force: true });
+  const copies: string[] = [];
   for (const layer of layers) {
     moveToTrash(data, join(data, 'layers', layer));
-    for (const copies of namesIn(join(data, 'swapped-layers'))) moveToTrash(data, join(data, 'swapped-layers', copies, layer));
+    for (const ids of namesIn(join(data, 'swapped-layers'))) copies.push(...moveToTrash(data, join(data, 'swapped-layers', ids, layer)));
     forgetLayer(data, layer);
   }
-  return records.length;
+  return copies;
 }
 
-/** Infos and copies of layers that are no longer here, and the halves of files that were being written. The caller holds the store's lock alone. */
-export function sweepStore({ data }: Pick<Directories, 'data'>): void {
+/** Infos and copies of layers that are no longer here, and halves of files that were being written. Returns where they lie now. The caller holds the store's lock alone. */
+export function sweepStore({ data }: Pick<Directories, 'data'>): readonly string[] {
   const layers = new Set(namesIn(join(data, 'layers')));
-  for (const path of leftoversOf(data, layers)) moveToTrash(data, path);
+  return leftoversOf(data, layers).flatMap((path) => moveToTrash(data, path));
 }
 
 /** Idempotent. Needs no lock of the store: nobody knows what is in there any more. */
-export function emptyTrash({ data }: Pick<Directories, 'data'>): void {
-  rmSync(join(data, 'trash'), { recursive: true, force: true });
+export function emptyTrash(folder: string): void {
+  rmSync(join(folder, 'trash'), { recursive: true, force: true });
 }
 
 /** Paths that a command that was killed has left, and that nothing needs. Who writes a layer may be just about to need some: under the lock nobody does. */
@@ -63,12 +68,15 @@ function forgetLayer(data: string, layer: LayerId): void {
   moveToTrash(data, join(data, 'layer-info', `${layer}.replaced`));
 }
 
-/** Under a name that was never used: an earlier one may still be there. */
-export function moveToTrash(data: string, path: string): void {
-  mkdirSync(join(data, 'trash'), { recursive: true, mode: 0o700 });
+/** Under a name that was never used: an earlier one may still be there. Returns it; nothing when there is nothing to move. */
+export function moveToTrash(folder: string, path: string): readonly string[] {
+  mkdirSync(join(folder, 'trash'), { recursive: true, mode: 0o700 });
+  const target = join(folder, 'trash', randomBytes(8).toString('hex'));
   try {
-    renameSync(path, join(data, 'trash', randomBytes(8).toString('hex')));
+    renameSync(path, target);
+    return [target];
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (isMissing(error)) return [];
+    throw error;
   }
 }

@@ -11,12 +11,13 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  utimesSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
-import { readJson, writeFileAtomically } from '../base/files.ts';
+import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
 import { syncFileSystem, tryLock } from '../base/system-calls.ts';
 import { overlayAttributes } from '../base/user-namespace.ts';
@@ -167,6 +168,15 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     },
 
     async all(): Promise<readonly StepRecord[]> {
+    async used(key: StepKey): Promise<void> {
+      try {
+        const now = new Date();
+        utimesSync(at('step-keys', `${key}.json`), now, now);
+      } catch (error) {
+        if (!isMissing(error) && !isReadOnly(error)) throw error; // to remember it is not worth failing
+      }
+    },
+
       return listDirectory(at('step-keys'))
         .filter((name) => name.endsWith('.json'))
         .map(readStep)
@@ -320,6 +330,10 @@ function checkFormat(data: string): void {
 }
 
 function listDirectory(path: string): string[] {
+function isReadOnly(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EROFS';
+}
+
   return existsSync(path) ? readdirSync(path) : [];
 }
 

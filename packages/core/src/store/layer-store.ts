@@ -81,6 +81,8 @@ export interface StepRecord {
 export interface StepCache {
   get(key: StepKey): Promise<StepRecord | undefined>;
   set(record: StepRecord): Promise<void>;
+  /** What the step of this key and those below it made is of use now: who makes room takes it later than other things. */
+  used(key: StepKey): Promise<void>;
   /** Every record, newest first: what `why` compares with. */
   all(): Promise<readonly StepRecord[]>;
 }

@@ -27,6 +27,7 @@ export function embeddedBuilder(context: BuilderContext): Builder {
   return {
     lookup: (key) => context.cache.get(key),
     records: () => context.cache.all(),
+    used: (key) => context.cache.used(key),
     begin: async (options) => new EmbeddedBuild(context, options),
   };
 }
