@@ -33,7 +33,9 @@ export async function openTools(options: Pick<Options, 'env' | 'report'>): Promi
   const [{ diskStore }, { findEngine }] = await Promise.all([import('./store/disk-store.ts'), import('./engine/find-engine.ts')]);
   return {
     directories: places,
-    engine: findEngine({ directories: places, env: options.env, report: options.report }, () => diskStore(places)),
+    engine: findEngine({ directories: places, env: options.env, report: options.report, runtime: runtimeOf(options) }, () =>
+      diskStore(places),
+    ),
     registry: registries(options, places),
   };
 }
@@ -81,7 +83,11 @@ export async function openRegistry(options: Pick<Options, 'env'>): Promise<Remot
 /** What was tried to find out whether the engine works here; asked also where it does not. */
 export async function probeEngine(options: Pick<Options, 'env'>): Promise<Features> {
   const { probeHost } = await import('./engine/embedded/probe.ts');
-  return probeHost(placesOf(options), undefined);
+  return probeHost({
+    directories: placesOf(options),
+    runtime: runtimeOf(options),
+    storage: options.env['DEVENV_STORAGE_DRIVER'] || undefined,
+  });
 }
 
 /** One running container, for entering it: loads only what that takes. */
@@ -89,6 +95,11 @@ export async function openContainer(options: Pick<Options, 'env'>, id: string): 
   const { execInRunningContainer } = await import('./engine/embedded/exec.ts');
   const folder = join(placesOf(options).data, 'containers', id);
   return { exec: async (command, execOptions) => execInRunningContainer(folder, command, execOptions) };
+}
+
+/** The OCI runtime of the user's choice, over the one that probing finds. */
+function runtimeOf({ env }: Pick<Options, 'env'>): string | undefined {
+  return env['DEVENV_RUNTIME'] || undefined;
 }
 
 export function placesOf(options: Pick<Options, 'env'>): Directories {

@@ -9,7 +9,7 @@ export function describeDiagnosis({ engine, works, probes }: Diagnosis, color: b
   const rows = table(probes.map((probe) => [`  ${verdict(probe, paint)}`, printableLine(probe.name), printableLine(probe.answer)]));
   const lines = rows.flatMap((row, index) => {
     const probe = probes[index];
-    return probe?.fix && !probe.ok ? [row, `${' '.repeat(11)}${paint('cyan', 'fix:')} ${printable(probe.fix)}`] : [row];
+    return probe?.fix ? [row, `${' '.repeat(11)}${paint('cyan', 'fix:')} ${printable(probe.fix)}`] : [row];
   });
   return [`${printableLine(engine)} engine: ${works ? paint('green', 'works') : paint('red', 'does not work here')}`, ...lines].join('\n');
 }

@@ -260,3 +260,8 @@ export function setTimes(file: number | Path, seconds: number, nanoseconds: numb
 }
 
 const times = new BigInt64Array(4);
+
+/** ioctl(2) with a structure as its argument. */
+export function ioctl(descriptor: number, request: number, argument: Buffer): void {
+  libc().call('ioctl', descriptor, request, argument);
+}

@@ -91,6 +91,7 @@ class EmbeddedBuild implements Build {
     this.prepare();
     return EmbeddedWorkbench.open(parent, {
       store: this.context.store,
+      storage: this.context.storage,
       directories: this.context.directories,
       directory: this.directory,
       run: this.run,

@@ -8,6 +8,7 @@ import type { IdSwap } from './id-swap.ts';
 import { delegatedGroup } from './delegated-group.ts';
 import type { LivingProcess } from './living-process.ts';
 import type { OciProcess } from './oci-process.ts';
+import type { StorageDriverName } from './storage/storage-driver.ts';
 
 /** The layout of a container directory; another one is not read. */
 export const containerFormat = 1;
@@ -26,6 +27,8 @@ export interface ContainerRecord {
   /** Absolute path of the OCI runtime, and the directory of its state. */
   readonly runtime: string;
   readonly runtimeRoot: string;
+  /** What its tree is made with; absent: overlay. */
+  readonly storage?: StorageDriverName;
   /** Absent where we may make no control groups. */
   readonly cgroup?: string;
   /** Whose ids change places inside; absent: nobody's. */

@@ -5,7 +5,6 @@ import { UserError, unreachable } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { readJson } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
-import { run } from '../../base/processes.ts';
 import { cloneMount, mount as mountFileSystem, mountFlags } from '../../base/system-calls.ts';
 import { copyTree } from '../../store/copy-tree.ts';
 import type { ContainerSpec, Mount } from '../engine.ts';
@@ -13,9 +12,12 @@ import { writeJson, type ContainerFiles } from './container-files.ts';
 import { swapOwner, type IdSwap } from './id-swap.ts';
 import { mountOwned } from './idmap.ts';
 import { makeMountPoint, makeMountPointInside } from './mount-point.ts';
-import { mountOverlay } from './overlay.ts';
 import type { OciMount } from './runtime-config.ts';
-import { find, type Owner } from './tree.ts';
+import { copyProperties } from './storage/copy-entry.ts';
+import { copyTree as copyShown } from './storage/copy-tree.ts';
+import { findInLayers } from './storage/find-in-layers.ts';
+import type { StorageDriver } from './storage/storage-driver.ts';
+import type { Owner } from './tree.ts';
 import { lookUpUser } from './user.ts';
 import { volumeIdsFile, volumesDirectory } from './volumes.ts';
 
@@ -28,12 +30,8 @@ export interface MountContext {
   /** The container's user, as outside. */
   readonly owner: Owner;
   readonly ids: IdSwap | undefined;
+  readonly driver: StorageDriver;
   readonly report: Report;
-}
-
-interface Context extends MountContext {
-  /** The image alone, without what the container writes: overlayfs forbids that a lower directory changes. */
-  readonly image: () => string;
 }
 
 /** A mount that is ready: what the runtime is told, and the directory that shows what will be inside it. */
@@ -48,15 +46,13 @@ interface Ready {
  * Makes everything that a container's mounts stand on, in our mount namespace, and returns them as the runtime wants them:
  * outer ones first. Mount points exist afterwards, so that the runtime creates nothing.
  */
-export async function prepareMounts(options: MountContext): Promise<readonly OciMount[]> {
-  let image: string | undefined;
-  const context: Context = { ...options, image: () => (image ??= imageRoot(options.files, options.layers)) };
+export async function prepareMounts(context: MountContext): Promise<readonly OciMount[]> {
   const ready: Ready[] = [];
   const sorted = context.spec.mounts
     .map((mount, number) => ({ mount, number }))
     .toSorted((a, b) => depth(a.mount.target) - depth(b.mount.target));
   const own = ownMounts(context.files, context.spec);
-  const root = swapOwner(options.ids, { uid: 0, gid: 0 });
+  const root = swapOwner(context.ids, { uid: 0, gid: 0 });
   for (const { destination, source } of own)
     makeMountPoint(context.files.rootfs, destination, isFile(source) ? 'file' : 'directory', { owner: root });
   for (const { mount, number } of sorted) {
@@ -85,7 +81,7 @@ export function checkMounts(mounts: readonly Mount[]): void {
   }
 }
 
-function prepare(mount: Mount, place: string, context: Context): Promise<Ready> | Ready {
+function prepare(mount: Mount, place: string, context: MountContext): Promise<Ready> | Ready {
   switch (mount.type) {
     case 'bind':
       return prepareBind(mount, place, context);
@@ -100,7 +96,7 @@ function prepare(mount: Mount, place: string, context: Context): Promise<Ready> 
   }
 }
 
-async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: string, { files, ids, report }: Context): Promise<Ready> {
+async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: string, { files, ids, report }: MountContext): Promise<Ready> {
   const outside = statSync(mount.source);
   const inside = mount.ownedBy === undefined ? outside : swapOwner(ids, lookUpUser(files.rootfs, mount.ownedBy));
   const isOwned = inside.uid !== outside.uid || inside.gid !== outside.gid;
@@ -123,7 +119,7 @@ async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: strin
   return { ...bound(place, mount.target, mount.readonly), content: mount.source };
 }
 
-async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: string, context: Context): Promise<Ready> {
+async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: string, context: MountContext): Promise<Ready> {
   const volume = join(volumesDirectory(context.directories), mount.name);
   using _held = await lock(join(context.directories.runtime, 'volumes', mount.name));
   if (!existsSync(volume)) await makeVolume(volume, mount.target, context);
@@ -135,7 +131,7 @@ async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: s
 }
 
 /** A volume outlives its container, whose successor may have another user, and so other ids that change places. */
-function exchangeOwners(volume: string, { directories, ids }: Context): void {
+function exchangeOwners(volume: string, { directories, ids }: MountContext): void {
   const file = volumeIdsFile(directories, basename(volume));
   const before = readJson<IdSwap>(file);
   if (before?.uid === ids?.uid && before?.gid === ids?.gid) return;
@@ -151,20 +147,14 @@ function exchangeOwners(volume: string, { directories, ids }: Context): void {
 }
 
 /** What the image has at the place, owners and modes included; a new directory of the container's user when it has nothing. */
-async function makeVolume(volume: string, target: string, context: Context): Promise<void> {
+async function makeVolume(volume: string, target: string, context: MountContext): Promise<void> {
   const unfinished = `${volume}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true, mode: 0o700 });
-  using original = find(context.image(), target);
+  const original = findInLayers(context.layers, target);
   if (original?.stats.isDirectory()) {
-    const { exitCode, stderr } = await run('cp', [
-      '-a',
-      '--reflink=auto',
-      '--',
-      `/proc/${process.pid}/fd/${original.descriptor}/.`,
-      unfinished,
-    ]);
-    if (exitCode !== 0) throw new Error(`the volume for ${target} could not be filled: ${stderr}`);
+    await copyShown(original.folders, unfinished, { links: new Map() });
+    copyProperties(original.path, original.stats, unfinished);
   } else {
     chownSync(unfinished, context.owner.uid, context.owner.gid);
     chmodSync(unfinished, 0o755);
@@ -181,27 +171,20 @@ function prepareTmpfs({ target, size }: Extract<Mount, { type: 'tmpfs' }>, place
 }
 
 /** The upper directory stays in the container's directory: a stopped container that starts again finds its changes. */
-function prepareOutput(mount: Extract<Mount, { type: 'output' }>, place: string, context: Context): Ready {
-  const { files } = context;
+async function prepareOutput(mount: Extract<Mount, { type: 'output' }>, place: string, context: MountContext): Promise<Ready> {
+  const { files, layers, driver } = context;
   const folder = join(files.outputs, place.slice(files.mounts.length));
-  const [upper, work, empty] = [join(folder, 'upper'), join(folder, 'work'), join(folder, 'empty')];
-  using original = find(context.image(), mount.source);
-  const isThere = original?.stats.isDirectory() ?? false;
-  const owner = isThere ? original!.stats : { ...context.owner, mode: 0o755 };
-  for (const path of [upper, work, ...(isThere ? [] : [empty])]) mkdirSync(path, { recursive: true });
-  chownSync(upper, owner.uid, owner.gid);
-  chmodSync(upper, owner.mode & 0o7777);
+  const [upper, work] = [join(folder, 'upper'), join(folder, 'work')];
+  const original = findInLayers(layers, mount.source);
+  const { uid, gid, mode } = original?.stats.isDirectory() ? original.stats : { ...context.owner, mode: 0o755 };
+  if (!existsSync(work)) {
+    for (const path of [upper, work]) mkdirSync(path, { recursive: true });
+    chownSync(upper, Number(uid), Number(gid));
+    chmodSync(upper, Number(mode) & 0o7777);
+  }
   makePlace(place, false);
-  mountOverlay({ lower: [isThere ? original!.magic : empty], writable: { upper, work }, target: place });
+  await driver.mount({ layers: original?.folders ?? [], upper, work, target: place });
   return { ...bound(place, mount.target), content: place };
-}
-
-function imageRoot(files: ContainerFiles, layers: readonly string[]): string {
-  if (layers.length === 1) return layers[0]!; // overlayfs wants two for a read-only mount
-  const image = join(files.mounts, 'image');
-  makePlace(image, false);
-  mountOverlay({ lower: layers, target: image });
-  return image;
 }
 
 /** The runtime sets flags anew on what it binds: it has to hear `ro` although the source is read-only already. */

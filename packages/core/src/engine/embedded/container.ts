@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
@@ -9,16 +9,17 @@ import { lock } from '../../base/locks.ts';
 import type { LayerId } from '../../store/layer-store.ts';
 import type { Container, ContainerState, ExecOptions, LogLine, LogOptions, PortMapping, Process } from '../engine.ts';
 import { removeCgroup } from './cgroup.ts';
-import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type Journal } from './container-files.ts';
+import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type ContainerFiles, type Journal } from './container-files.ts';
 import { containerLog } from './container-log.ts';
 import { execInRunningContainer } from './exec.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { closeNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
+import type { Writable } from './storage/storage-driver.ts';
 import { endStrays } from './strays.ts';
 import { updateContainer } from './update-container.ts';
-import { launch, lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
+import { launch, lowerDirectories, mountRoot, storageOf, type StartContext } from './start-container.ts';
 
 /** A container of the embedded engine is its directory: whoever opens it sees the same. */
 export class EmbeddedContainer implements Container {
@@ -73,7 +74,7 @@ export class EmbeddedContainer implements Container {
     try {
       const layers = await lowerDirectories(this.context, record);
       enterEngineNamespace();
-      if (!isMounted(files.rootfs)) mountRoot(files, layers);
+      if (!isMounted(files.rootfs)) await mountRoot(files, layers, storageOf(record, this.context));
       await launch(record, this.directory, layers, this.context);
     } catch (error) {
       await this.tidy();
@@ -164,7 +165,14 @@ export async function tidyContainer(directory: string, context: StartContext): P
   if (record && existsSync(join(root, id))) await deleteFromRuntime({ program: record.runtime, root }, id);
   await closeNetwork(files.network);
   detachAll(directory);
+  for (const writable of writables(files)) await context.storage.release(writable);
   await removeCgroup(record?.cgroup ?? cgroupPath(context.directories, id));
+}
+
+/** The trees that a container writes to: its own, and one for each output. */
+export function writables(files: ContainerFiles): Writable[] {
+  const outputs = existsSync(files.outputs) ? readdirSync(files.outputs).map((name) => join(files.outputs, name)) : [];
+  return [files, ...outputs.map((folder) => ({ upper: join(folder, 'upper'), work: join(folder, 'work') }))];
 }
 
 async function isGone(process: LivingProcess, seconds: number): Promise<boolean> {

@@ -57,12 +57,14 @@ export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, 
     installInit(files.run);
     if (spec.certificates !== undefined) writeCertificates(files.run, spec.certificates);
     giveToRoot(files.run, ids);
-    mountRoot(files, layers);
+    const driver = await context.storage.choose();
+    await mountRoot(files, layers, driver);
     const record = await decide(spec, ids, files, runtime, context);
-    writeJson(files.record, record);
+    writeJson(files.record, { ...record, storage: driver.name } satisfies ContainerRecord);
     rmSync(files.journal);
   } catch (error) {
     detachAll(directory);
+    await context.storage.release(files);
     rmSync(directory, { recursive: true, force: true });
     throw error;
   }
@@ -99,10 +101,12 @@ async function swapFor(spec: ContainerSpec, files: ContainerFiles, context: Star
   if (name === undefined) return undefined;
   const layers = await lowerDirectories(context, { spec });
   makeDirectories(files, layers[0]!);
-  mountRoot(files, layers);
+  await mountRoot(files, layers, await context.storage.choose());
   const { uid, gid } = lookUpUser(files.rootfs, name);
   detachAll(files.directory);
-  rmSync(files.work, { recursive: true, force: true }); // overlayfs' own
+  await context.storage.release(files);
+  rmSync(files.work, { recursive: true, force: true }); // the driver's own
+  mkdirSync(files.work, { mode: 0o700 });
   return uid === 0 && gid === 0 ? undefined : { uid, gid };
 }
 

@@ -9,6 +9,7 @@ import { EmbeddedContainer } from './container.ts';
 import { createContainer } from './create-container.ts';
 import { probeHost } from './probe.ts';
 import { reap } from './reap.ts';
+import { openStorage, storageVariable } from './storage/choose-storage.ts';
 import { removeVolumes } from './volumes.ts';
 
 export interface EmbeddedEngineOptions {
@@ -17,7 +18,7 @@ export interface EmbeddedEngineOptions {
   readonly cache: StepCache;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute path of an OCI runtime to use instead of the one that probing finds. */
-  readonly runtime?: string;
+  readonly runtime?: string | undefined;
   /** Hears what works less well than it should. */
   readonly report?: Report;
 }
@@ -28,11 +29,13 @@ export interface EmbeddedEngineOptions {
  */
 export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
   const { directories, store, cache } = options;
-  const context = { directories, store, report: options.report ?? (() => {}) };
+  const report = options.report ?? (() => {});
+  const wanted = options.env[storageVariable] || undefined;
+  const context = { directories, store, report, storage: openStorage({ directories, wanted, report }) };
   const runtime = chooseRuntime(directories, options.runtime);
   return {
     name: 'embedded',
-    probe: () => probeHost(directories, options.runtime),
+    probe: () => probeHost({ directories, runtime: options.runtime, storage: wanted }),
     create: async (spec) => createContainer(spec, await runtime(), context),
     list: async (labels) => {
       const wanted = Object.entries(labels);

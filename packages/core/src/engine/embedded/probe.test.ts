@@ -11,14 +11,14 @@ const places = directories({ DEVENV_BASE_DIR: folder }, 0);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('every probe has an answer, works here, and leaves nothing', async () => {
-  const { works, probes } = await probeHost(places, undefined);
+  const { works, probes } = await probeHost({ directories: places });
   expect([works, probes.filter(({ required, ok }) => required && !ok)]).toEqual([true, []]);
   expect(probes.every(({ answer }) => answer.length > 0)).toBe(true);
   expect([readdirSync(places.data), readdirSync(places.runtime), readdirSync(join(places.runtime, 'crun'))]).toEqual([[], ['crun'], []]);
 });
 
 test('a runtime that is none does not work, and the answer says why', async () => {
-  const { works, probes } = await probeHost(places, '/bin/false');
+  const { works, probes } = await probeHost({ directories: places, runtime: '/bin/false' });
   expect([works, probes.find(({ name }) => name === 'OCI runtime')]).toMatchObject([
     false,
     { ok: false, answer: expect.stringContaining('/bin/false fails') as string },

@@ -11,10 +11,11 @@ import { mountOwned } from './idmap.ts';
 import { emulatedArchitectures } from '../emulators.ts';
 import { initProgram } from './init.ts';
 import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
-import { isFiltered, isInsideContainer, isOverlay, missingCapabilities, outerContainerFix } from './outer-container.ts';
-import { detachAll, mountOverlay } from './overlay.ts';
+import { isFiltered, isInsideContainer, missingCapabilities, outerContainerFix } from './outer-container.ts';
+import { detachAll } from './overlay.ts';
 import { findProgram } from './programs.ts';
 import { hostProfilePath } from './seccomp.ts';
+import { probeStorage } from './storage/choose-storage.ts';
 
 interface Finding {
   readonly ok: boolean;
@@ -22,8 +23,16 @@ interface Finding {
   readonly fix?: string;
 }
 
+export interface ProbeOptions {
+  readonly directories: Directories;
+  /** Absolute path of the only OCI runtime that may be used. */
+  readonly runtime?: string | undefined;
+  /** Name of the only storage driver that may be used. */
+  readonly storage?: string | undefined;
+}
+
 /** Tries everything that the embedded engine stands on. Nothing of it remains. */
-export async function probeHost(directories: Directories, runtime: string | undefined): Promise<Features> {
+export async function probeHost({ directories, runtime, storage }: ProbeOptions): Promise<Features> {
   const isRoot = process.getuid?.() === 0;
   const probes: Probe[] = [];
   const add = async (name: string, required: boolean, find: () => Finding | Promise<Finding>): Promise<void> => {
@@ -45,9 +54,9 @@ export async function probeHost(directories: Directories, runtime: string | unde
   await add('catatonit', true, () => found(initProgram(), 'catatonit'));
   await add('unshare', true, () => program('unshare', 'util-linux'));
   await add(
-    'overlayfs',
+    'storage driver',
     true,
-    asRoot(() => probeOverlay(directories)),
+    asRoot(() => probeTrees(directories, storage)),
   );
   await add(
     'idmapped mounts',
@@ -113,19 +122,15 @@ async function version(path: string): Promise<string> {
   return stdout.split('\n')[0]!;
 }
 
-async function probeOverlay(directories: Directories): Promise<Finding> {
-  if (isOverlay(existing(directories.data)))
-    return {
-      ok: false,
-      answer: `${directories.data} is on an overlay itself, and an overlay cannot be written to another`,
-      fix: 'set DEVENV_BASE_DIR to a volume or a tmpfs: docker run -v devenv:/devenv -e DEVENV_BASE_DIR=/devenv …',
-    };
-  await withScratch(directories.data, (folder) => {
-    const at = (name: string): string => join(folder, name);
-    for (const name of ['lower', 'upper', 'work', 'target']) mkdirSync(at(name));
-    mountOverlay({ lower: [at('lower')], writable: { upper: at('upper'), work: at('work') }, target: at('target'), volatile: true });
-  });
-  return { ok: true, answer: `works in ${directories.data}` };
+async function probeTrees(directories: Directories, wanted: string | undefined): Promise<Finding> {
+  const { chosen, findings } = await probeStorage({ directories, wanted });
+  const works = chosen === undefined ? [] : [`${chosen} works in ${directories.data}`];
+  const fix = findings.find((finding) => finding.fix !== undefined)?.fix;
+  return {
+    ok: chosen !== undefined,
+    answer: [...works, ...findings.filter(({ ok }) => !ok).map(({ name, answer }) => `${name}: ${answer}`)].join('; '),
+    ...(fix === undefined ? {} : { fix }),
+  };
 }
 
 /** Where the user stands: that is mostly the workspace. */

@@ -6,13 +6,13 @@ import { tryLockNow } from '../../base/locks.ts';
 import { buildsDirectory, endBuild, type BuildOwner } from './build.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, listContainers, readProcesses, readRecord, type Journal } from './container-files.ts';
-import { containerLock, endProcesses, removeContainer, tidyContainer } from './container.ts';
+import { containerLock, endProcesses, removeContainer, tidyContainer, writables } from './container.ts';
 import { isAlive } from './living-process.ts';
 import { hasNetwork } from './network.ts';
 import { deleteFromRuntime, runtimeRoot } from './oci-runtime.ts';
 import type { OciRuntime } from './runtime-call.ts';
 import { endStrays } from './strays.ts';
-import type { StartContext } from './start-container.ts';
+import { storageOf, type StartContext } from './start-container.ts';
 
 export interface ReapContext extends StartContext {
   readonly runtime: () => Promise<OciRuntime>;
@@ -25,6 +25,7 @@ export interface ReapContext extends StartContext {
  */
 export async function reap(context: ReapContext): Promise<void> {
   await context.store.reap();
+  await context.storage.reap();
   for (const directory of listContainers(context.directories)) await reapContainer(directory, context);
   for (const name of list(buildsDirectory(context))) await reapBuild(join(buildsDirectory(context), name), context);
   await reapRuntimeState(context);
@@ -36,7 +37,7 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
   const isWhole = (): boolean => readRecord(directory) !== undefined && !existsSync(files.journal) && !isAbandoned(directory);
   const isQuiet = (): boolean =>
     isAlive(readProcesses(directory)?.init) || !(hasNetwork(files.network) || existsSync(join(runtimeRoot(context.directories), id)));
-  if (isWhole() && isQuiet()) return;
+  if (isWhole() && isQuiet() && !hasLostItsTree(directory, context)) return;
   using held = tryLockNow(containerLock(context.directories, id));
   if (!held || !existsSync(directory)) return;
   const journal = readJson<Journal>(files.journal);
@@ -44,6 +45,10 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
   if (!readRecord(directory) || isAbandoned(directory) || journal?.doing === 'create' || journal?.doing === 'remove') {
     await removeContainer(directory, context, (grace) => endProcesses(directory, grace));
     notice(context, `removed the container ${id}, which a command that was killed had left behind`);
+  } else if (hasLostItsTree(directory, context)) {
+    await endProcesses(directory, 0);
+    await tidyContainer(directory, context);
+    notice(context, `ended the container ${id}: the program that served its file system is gone`);
   } else if (!isQuiet() || journal) {
     await endProcesses(directory, 0);
     await tidyContainer(directory, context);
@@ -53,6 +58,14 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
       notice(context, `ended the container ${id}, which a command that was killed had half started`);
     }
   }
+}
+
+/** It runs, and a program that showed its files was killed. */
+function hasLostItsTree(directory: string, context: ReapContext): boolean {
+  const record = readRecord(directory);
+  if (!record || !isAlive(readProcesses(directory)?.init)) return false;
+  const driver = storageOf(record, context);
+  return writables(containerFiles(directory)).some((writable) => !driver.isServed(writable));
 }
 
 /** An ephemeral container whose command is gone. */

@@ -17,15 +17,17 @@ import { initPath } from './init.ts';
 import { identify, isAlive, type LivingProcess } from './living-process.ts';
 import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
 import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
-import { mountOverlay } from './overlay.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
 import { runtimeConfig, type OciMount } from './runtime-config.ts';
 import { seccompFilter } from './seccomp.ts';
+import type { Storage } from './storage/choose-storage.ts';
+import type { StorageDriver } from './storage/storage-driver.ts';
 import { swappedLayers } from './swapped-layers.ts';
 
 export interface StartContext {
   readonly directories: Directories;
   readonly store: LayerStore;
+  readonly storage: Storage;
   readonly report: Report;
 }
 
@@ -38,10 +40,15 @@ export async function lowerDirectories(context: StartContext, record: Pick<Conta
   return [empty];
 }
 
+/** A container keeps the driver that it was made with. */
+export function storageOf(record: Pick<ContainerRecord, 'storage'>, context: Pick<StartContext, 'storage'>): StorageDriver {
+  return context.storage.named(record.storage ?? 'overlay');
+}
+
 /** Shows the container's tree at its `rootfs`, in our mount namespace. */
-export function mountRoot(files: ContainerFiles, layers: readonly string[]): void {
+export async function mountRoot(files: ContainerFiles, layers: readonly string[], driver: StorageDriver): Promise<void> {
   enterEngineNamespace();
-  mountOverlay({ lower: layers, writable: { upper: files.upper, work: files.work }, target: files.rootfs });
+  await driver.mount({ layers, upper: files.upper, work: files.work, target: files.rootfs });
 }
 
 /**
@@ -117,7 +124,15 @@ async function create(
   context: StartContext,
 ): Promise<Pick<ContainerProcesses, 'init' | 'conmon'>> {
   const { ids, process, spec } = record;
-  const mounts = await prepareMounts({ ...context, files, spec, layers, ids, owner: swapOwner(ids, process.user) });
+  const mounts = await prepareMounts({
+    ...context,
+    driver: storageOf(record, context),
+    files,
+    spec,
+    layers,
+    ids,
+    owner: swapOwner(ids, process.user),
+  });
   writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));
   return createWithConmon(record, files);
 }

@@ -1,10 +1,12 @@
 import type { Directories } from '../../base/directories.ts';
 import type { LayerStore } from '../../store/layer-store.ts';
 import type { OciRuntime } from './runtime-call.ts';
+import type { Storage } from './storage/choose-storage.ts';
 
 /** What a build's workbenches and their steps share. */
 export interface WorkbenchContext {
   readonly store: LayerStore;
+  readonly storage: Storage;
   readonly directories: Directories;
   /** The build's own directory. */
   readonly directory: string;

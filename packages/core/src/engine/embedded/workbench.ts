@@ -5,8 +5,9 @@ import { UserError } from '../../base/errors.ts';
 import type { CommitOptions, Draft, LayerId } from '../../store/layer-store.ts';
 import type { PutEntry, StepProcess, Workbench } from '../engine.ts';
 import { enterEngineNamespace } from './oci-runtime.ts';
-import { detachAll, mountOverlay } from './overlay.ts';
+import { detachAll } from './overlay.ts';
 import { runStep } from './step-container.ts';
+import type { StorageDriver, Tree } from './storage/storage-driver.ts';
 import { find, type Owner } from './tree.ts';
 import { lookUpUser } from './user.ts';
 import type { WorkbenchContext } from './workbench-context.ts';
@@ -18,28 +19,39 @@ type Copy = Copies extends ReadonlyMap<string, infer Value> ? Value : never;
 export class EmbeddedWorkbench implements Workbench {
   private readonly draft: Draft;
   private readonly context: WorkbenchContext;
+  private readonly driver: StorageDriver;
+  private readonly shown: Tree;
   private readonly copies = new Map<string, Copy>();
   /** Made for the step only: paths relative to the tree's root, in the order they were made, parents first. */
   private readonly litter = new Set<string>();
   private mounted = true;
 
   static async open(parent: LayerId | undefined, context: WorkbenchContext): Promise<EmbeddedWorkbench> {
+    const driver = await context.storage.choose();
     const draft = await context.store.draft(parent);
     try {
       enterEngineNamespace();
       const layers = await context.store.stack(parent);
-      // Nothing below: overlayfs wants a lower directory, and the one to mount on is empty.
-      mountOverlay({ lower: layers.length > 0 ? layers : [draft.merged], writable: draft, target: draft.merged, volatile: true });
+      const tree = { layers, upper: draft.upper, work: draft.work, target: draft.merged, volatile: true };
+      await driver.mount(tree);
+      return new EmbeddedWorkbench({ draft, driver, tree, context });
     } catch (error) {
+      await context.storage.release(draft);
       await draft[Symbol.asyncDispose]();
       throw error;
     }
-    return new EmbeddedWorkbench(draft, context);
   }
 
-  private constructor(draft: Draft, context: WorkbenchContext) {
-    this.draft = draft;
-    this.context = context;
+  private constructor(parts: {
+    readonly draft: Draft;
+    readonly driver: StorageDriver;
+    readonly tree: Tree;
+    readonly context: WorkbenchContext;
+  }) {
+    this.draft = parts.draft;
+    this.driver = parts.driver;
+    this.shown = parts.tree;
+    this.context = parts.context;
   }
 
   /** The whole tree, as our own processes see it. */
@@ -91,11 +103,13 @@ export class EmbeddedWorkbench implements Workbench {
 
   async commit(): Promise<LayerId> {
     this.unmount();
+    await this.driver.collect(this.shown);
     return await this.draft.commit({ copies: this.copies, litter: [...this.litter] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.unmount();
+    await this.driver.release(this.draft);
     await this.draft[Symbol.asyncDispose]();
   }
 
