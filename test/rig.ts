@@ -1,9 +1,20 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { launcher, seedFolder } from './seed.ts';
+import { launcher, seedFolder, workspaceNode } from './seed.ts';
 
 export { launcher };
 
@@ -27,6 +38,8 @@ export interface RunOptions {
 export interface Rig extends AsyncDisposable {
   /** DEVENV_BASE_DIR. */
   readonly base: string;
+  /** Whose devenv it is, for tests that start it from a shell: what makes a command theirs, and its environment with devenv in the PATH. */
+  readonly user: { wrap(command: readonly string[]): readonly string[]; readonly env: Readonly<Record<string, string>> };
   /** Makes a folder with these files and returns its path; a value that is no string is written as JSON. */
   project(files: Readonly<Record<string, unknown>>, name?: string): string;
   /** Runs the real launcher to its end. */
@@ -38,10 +51,15 @@ export interface Rig extends AsyncDisposable {
 /** The base that tests share: minimal, and made once for each version of the code that makes layers. */
 export const debian = { debian: 'bookworm' } as const;
 
-/** `program`: another devenv than the checkout's. */
-export async function makeRig(program: string = launcher): Promise<Rig> {
+/** A machine without any layer. */
+export function makeEmptyRig(): Promise<Rig> {
+  return makeRig(launcher, async () => {});
+}
+
+/** `program`: another devenv than the checkout's. `fill` puts into the base what is there from the start. */
+export async function makeRig(program: string = launcher, fill: (base: string) => Promise<void> = copySeed): Promise<Rig> {
   const base = mkdtempSync(join(realpathSync(tmpdir()), 'devenv-e2e-'));
-  await copySeed(base);
+  await fill(base);
   let projects = 0;
   const folders = new Set<string>();
   const environment = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
@@ -56,9 +74,13 @@ export async function makeRig(program: string = launcher): Promise<Rig> {
     const last = result.stdout.trimEnd().split('\n').at(-1) ?? '';
     return { ...result, json: last.startsWith('{') ? (JSON.parse(last) as Record<string, unknown>) : {} };
   };
+  const programs = join(base, 'programs');
+  mkdirSync(programs);
+  symlinkSync(program, join(programs, 'devenv'));
   return {
     base,
     devenv,
+    user: { wrap: (command) => command, env: environment({ PATH: `${programs}:${environment()['PATH']}` }) },
     project(files, name = `project-${++projects}`) {
       const folder = join(base, 'projects', name);
       writeFiles(folder, files);
@@ -73,7 +95,7 @@ export async function makeRig(program: string = launcher): Promise<Rig> {
     },
     async [Symbol.asyncDispose]() {
       for (const folder of folders) if (existsSync(join(folder, 'devenv.json'))) await devenv(['down', '--volumes'], { cwd: folder });
-      rmSync(base, { recursive: true, force: true });
+      await asStoreOwner(base, ['rm', '-rf', '--', base]);
     },
   };
 }
@@ -122,5 +144,14 @@ export function traces(text: string): string[] {
 
 /** Layers are immutable, so that hard links of them are as good as copies. */
 async function copySeed(base: string): Promise<void> {
-  await promisify(execFile)('cp', ['-al', join(seedFolder(), 'data'), base]);
+  await asStoreOwner(base, ['cp', '-al', join(seedFolder(), 'data'), base]);
 }
+
+/** Runs a command as devenv runs here: files of a normal user's store belong to that user's subordinate ids. */
+export async function asStoreOwner(base: string, command: readonly string[]): Promise<string> {
+  const words = process.getuid!() === 0 ? command : [workspaceNode(), mappedProgram, ...command];
+  const { stdout } = await promisify(execFile)(words[0]!, words.slice(1), { env: { ...process.env, DEVENV_BASE_DIR: base } });
+  return stdout;
+}
+
+const mappedProgram = join(import.meta.dirname, '../scripts/setup/mapped.ts');

@@ -19,6 +19,12 @@ export type Verb =
   | 'status'
   | 'stop'
   | 'up'
+  | 'images'
+  | 'load'
+  | 'pull'
+  | 'rmi'
+  | 'save'
+  | 'tag'
   | 'why';
 
 /** `devenv status` when the environment is not what its file says. */

@@ -8,3 +8,4 @@ export type { ConfigDescription, Origin } from './config/explain-config.ts';
 export type { InitFile, InitResult } from './init/init.ts';
 export type { WatchOptions } from './watch.ts';
 export * from './api.ts';
+export * from './api-images.ts';
