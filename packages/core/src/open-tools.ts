@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Options } from './contract.ts';
 import { directories, type Directories } from './base/directories.ts';
-import { idMapping } from './base/user-namespace.ts';
+import { idMapping, isMapped } from './base/user-namespace.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
 import type { LocalSource } from './registry/local.ts';
 import type { Registry, RemoteRegistry } from './registry/registry.ts';
@@ -62,7 +62,7 @@ export async function shareStore(options: Pick<Options, 'env' | 'signal'>): Prom
 }
 
 /** The registries, or what lies on this machine: that is opened once, since a compressed archive has to be read as a whole. */
-function registries(options: Pick<Options, 'env'>, places: Directories): Tools['registry'] {
+function registries(options: Pick<Options, 'env' | 'report'>, places: Directories): Tools['registry'] {
   const opened = new Map<string, Promise<Registry>>();
   return async (source) => {
     if (!source) return openRegistry(options);
@@ -74,10 +74,23 @@ function registries(options: Pick<Options, 'env'>, places: Directories): Tools['
   };
 }
 
-/** For what asks about images and needs no engine. */
-export async function openRegistry(options: Pick<Options, 'env'>): Promise<RemoteRegistry> {
-  const { remoteRegistry } = await import('./registry/remote.ts');
-  return remoteRegistry({ env: options.env });
+/** For what asks about images and needs no engine. @throws UserError CONFIG_INVALID when the user's own settings have mistakes */
+export async function openRegistry(options: Pick<Options, 'env'> & Partial<Pick<Options, 'report' | 'signal'>>): Promise<RemoteRegistry> {
+  const [{ remoteRegistry }, { loadSettings }] = await Promise.all([import('./registry/remote.ts'), import('./config/load-settings.ts')]);
+  const { env, report, signal } = options;
+  const places = placesOf(options);
+  return remoteRegistry({
+    env,
+    settings: loadSettings(settingsFiles(env, places), env).registries,
+    downloads: join(places.cache, 'downloads'),
+    ...(report ? { report } : {}),
+    ...(signal ? { signal } : {}),
+  });
+}
+
+/** The machine's, then the user's own. */
+function settingsFiles(env: Options['env'], places: Directories): readonly string[] {
+  return [...(env['DEVENV_BASE_DIR'] ? [] : ['/etc/devenv/config.json']), join(places.config, 'config.json')];
 }
 
 /** What was tried to find out whether the engine works here; asked also where it does not. */
@@ -104,6 +117,11 @@ function runtimeOf({ env }: Pick<Options, 'env'>): string | undefined {
 
 export function placesOf(options: Pick<Options, 'env'>): Directories {
   return directories(options.env, userId());
+}
+
+/** The last environment of a normal user is gone, or so it may be: ends what keeps their user namespace while nobody is in it. */
+export async function leaveNamespace(options: Pick<Options, 'env'>): Promise<void> {
+  if (isMapped()) (await import('./engine/embedded/user-namespace.ts')).releaseHolder(placesOf(options));
 }
 
 /** The user of this machine, also where devenv is root of a namespace of theirs. */

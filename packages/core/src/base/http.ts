@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { UserError } from './errors.ts';
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'HEAD' | 'POST';
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** A function is called anew whenever the request is sent anew; without a content-length it is sent in chunks. */
+  readonly body?: string | Buffer | (() => AsyncIterable<Buffer>);
   readonly signal?: AbortSignal | undefined;
+  /** How long the server may think before it answers, ms. */
+  readonly patience?: number;
 }
 
 export interface HttpResponse {
@@ -25,35 +30,51 @@ export class HttpFailure extends Error {
   readonly hint: string | undefined;
   /** Whether the same request may succeed when it is sent again soon. */
   readonly temporary: boolean;
+  readonly reason: 'silence' | 'no https' | undefined;
 
-  constructor(message: string, options: { hint?: string | undefined; temporary: boolean; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { hint?: string | undefined; temporary: boolean; cause?: unknown; reason?: HttpFailure['reason'] },
+  ) {
     super(message, { cause: options.cause });
     this.name = 'HttpFailure';
     this.hint = options.hint;
     this.temporary = options.temporary;
+    this.reason = options.reason;
   }
 }
 
 const connectTimeout = 10_000; // ms
 const silenceTimeout = 30_000; // ms without a byte
 
+export interface HttpOptions {
+  /** A file of authorities (PEM) that are trusted for a host (and port), beside those that are trusted for all. */
+  readonly authoritiesOf?: (host: string) => string | undefined;
+  /** How long a server may be silent, ms. */
+  readonly silence?: number;
+}
+
 /**
  * A client that trusts what Node trusts and the host's own bundle (SSL_CERT_FILE, or where Linux distributions keep it), and that
  * uses the proxies of the environment, except for this machine itself.
  */
-export function httpClient(env: Readonly<Record<string, string | undefined>>): HttpClient {
-  let opened: Promise<{ direct: Dispatcher; proxied: Dispatcher; request: Undici['request'] }> | undefined;
+export function httpClient(env: Readonly<Record<string, string | undefined>>, options: HttpOptions = {}): HttpClient {
+  const opened = new Map<string | undefined, Promise<Opened>>();
   return async (url, request = {}) => {
-    opened ??= open(env); // loaded on first use: a warm command never needs it
-    const { direct, proxied, request: send } = await opened;
-    const { method = 'GET', headers = {}, body, signal } = request;
+    const authorities = options.authoritiesOf?.(url.host);
+    // Loaded on first use: a warm command never needs it.
+    const client = opened.get(authorities) ?? open(env, authorities, options.silence ?? silenceTimeout);
+    opened.set(authorities, client);
+    const { direct, proxied, request: send } = await client;
+    const { method = 'GET', headers = {}, body, signal, patience } = request;
     try {
       const dispatcher = isLoopback(url.hostname) ? direct : proxied;
       const response = await send(url, {
         dispatcher,
         method,
         headers,
-        ...(body === undefined ? {} : { body }),
+        ...(patience === undefined ? {} : { headersTimeout: patience }),
+        ...(body === undefined ? {} : { body: typeof body === 'function' ? Readable.from(body()) : body }),
         ...(signal ? { signal } : {}),
       });
       return {
@@ -77,14 +98,18 @@ export function isLoopback(hostname: string): boolean {
 
 type Undici = typeof import('undici');
 
-async function open(
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<{ direct: Dispatcher; proxied: Dispatcher; request: Undici['request'] }> {
+interface Opened {
+  readonly direct: Dispatcher;
+  readonly proxied: Dispatcher;
+  readonly request: Undici['request'];
+}
+
+async function open(env: Readonly<Record<string, string | undefined>>, authorities: string | undefined, silence: number): Promise<Opened> {
   // The default export: a bundler cannot see the names that a CommonJS module exports.
   const { Agent, EnvHttpProxyAgent, request } = (await import('undici')).default;
-  const ca = await trustedAuthorities(env);
+  const ca = [...(await trustedAuthorities(env)), ...(authorities === undefined ? [] : [readAuthorities(authorities)])];
   const tls = { ca, timeout: connectTimeout };
-  const options = { connect: tls, headersTimeout: silenceTimeout, bodyTimeout: silenceTimeout, allowH2: false };
+  const options = { connect: tls, headersTimeout: silence, bodyTimeout: silence, allowH2: false };
   const direct = new Agent(options);
   const httpProxy = env['http_proxy'] || env['HTTP_PROXY'];
   const httpsProxy = env['https_proxy'] || env['HTTPS_PROXY'];
@@ -114,6 +139,18 @@ async function trustedAuthorities(env: Readonly<Record<string, string | undefine
   return getCACertificates('default');
 }
 
+function readAuthorities(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new HttpFailure(`its authorities cannot be read from ${path} (${(error as NodeJS.ErrnoException).code})`, {
+      hint: 'Correct "ca" in the configuration of devenv.',
+      temporary: false,
+      cause: error,
+    });
+  }
+}
+
 /** Debian and Alpine; Fedora; openSUSE. */
 const hostBundles = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem'];
 
@@ -127,10 +164,11 @@ async function* explained(body: AsyncIterable<Buffer>, url: URL, signal: AbortSi
 
 function failureOf(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason ?? error;
+  // What the body that is sent failed with is not the server's.
+  if (error instanceof UserError || error instanceof HttpFailure) return error;
   const code = codeOf(error);
   const known = reasons[code];
-  if (known)
-    return new HttpFailure(`${url.host} ${known.text} (${code})`, { hint: known.hint, temporary: known.temporary ?? false, cause: error });
+  if (known) return new HttpFailure(`${url.host} ${known.text} (${code})`, { temporary: false, ...known, cause: error });
   if (isCertificateCode(code))
     return new HttpFailure(`${url.host} has a certificate that is not trusted here (${code})`, {
       hint: certificateHint,
@@ -162,7 +200,10 @@ function isCertificateCode(code: string): boolean {
 const certificateHint =
   'Is there a proxy that re-signs https? Install its authority on this machine (update-ca-certificates), or name it in SSL_CERT_FILE.';
 
-const reasons: Readonly<Record<string, { text: string; hint?: string; temporary?: boolean }>> = {
+const silent = { text: 'was silent for too long', reason: 'silence', temporary: true } as const;
+const notEncrypted = { text: 'does not speak https', hint: 'http is used for this machine itself only.', reason: 'no https' } as const;
+
+const reasons: Readonly<Record<string, { text: string; hint?: string; temporary?: boolean; reason?: HttpFailure['reason'] }>> = {
   ECONNREFUSED: { text: 'refuses connections', hint: 'Is the registry running, and is the port right?' },
   ENOTFOUND: { text: 'is a name that cannot be found', hint: 'Check the spelling, and that this machine is online.' },
   EAI_AGAIN: { text: 'is a name that cannot be looked up now', hint: 'Is this machine online?', temporary: true },
@@ -171,14 +212,14 @@ const reasons: Readonly<Record<string, { text: string; hint?: string; temporary?
   ETIMEDOUT: { text: 'does not answer', hint: 'Is a proxy needed? Set HTTPS_PROXY.', temporary: true },
   EHOSTUNREACH: { text: 'cannot be reached', hint: 'Is this machine online?' },
   ENETUNREACH: { text: 'cannot be reached', hint: 'Is this machine online?' },
-  EPROTO: { text: 'does not speak https', hint: 'http is used for this machine itself only.' },
-  ERR_SSL_WRONG_VERSION_NUMBER: { text: 'does not speak https', hint: 'http is used for this machine itself only.' },
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: { text: 'does not speak https', hint: 'http is used for this machine itself only.' },
+  EPROTO: notEncrypted,
+  ERR_SSL_WRONG_VERSION_NUMBER: notEncrypted,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: notEncrypted,
   UND_ERR_SOCKET: { text: 'cut the connection', temporary: true },
   UND_ERR_CONNECT_TIMEOUT: {
     text: `did not take the connection within ${connectTimeout / 1000} s`,
     hint: 'Is a proxy needed? Set HTTPS_PROXY.',
   },
-  UND_ERR_HEADERS_TIMEOUT: { text: `was silent for ${silenceTimeout / 1000} s`, temporary: true },
-  UND_ERR_BODY_TIMEOUT: { text: `was silent for ${silenceTimeout / 1000} s`, temporary: true },
+  UND_ERR_HEADERS_TIMEOUT: silent,
+  UND_ERR_BODY_TIMEOUT: silent,
 };

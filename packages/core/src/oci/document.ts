@@ -17,6 +17,8 @@ export interface Descriptor {
   readonly digest: Digest;
   /** Bytes. */
   readonly size: number;
+  /** Where else it may be had: of foreign layers, which registries need not have. */
+  readonly urls?: readonly string[];
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -47,9 +49,10 @@ export function arrayOf(value: unknown, what: string): readonly unknown[] {
 
 /** @throws DocumentError */
 export function descriptorOf(value: unknown, what: string): Descriptor {
-  const { mediaType, digest, size } = objectOf(value, what);
+  const { mediaType, digest, size, urls } = objectOf(value, what);
   if (typeof mediaType !== 'string') throw new DocumentError(`its ${what} has no media type`);
   if (typeof digest !== 'string' || !isDigest(digest)) throw new DocumentError(`its ${what} has no sha256 digest`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw new DocumentError(`its ${what} has no size`);
-  return { mediaType, digest, size };
+  const addresses = Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [];
+  return { mediaType, digest, size, ...(addresses.length > 0 ? { urls: addresses } : {}) };
 }

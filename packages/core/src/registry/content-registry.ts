@@ -18,11 +18,15 @@ export interface Content {
   manifest(reference: Reference): Promise<{ readonly bytes: Buffer; readonly mediaType?: string } | undefined>;
   /** The bytes of a blob, from its beginning. */
   blob(reference: Reference, descriptor: Descriptor, options: BlobOptions): AsyncIterable<Buffer>;
+  /** What was kept of the transfer of a blob is not needed any more, or is not to be trusted. */
+  forget?(descriptor: Descriptor): void;
 }
 
 export interface BlobOptions {
   readonly signal?: AbortSignal;
   readonly onBytes?: (count: number) => void;
+  /** What arrives may be kept until `forget`, so that a transfer that is cut goes on where it was. */
+  readonly keep?: boolean;
 }
 
 /** How errors speak of the place that content comes from. */
@@ -66,12 +70,20 @@ async function find(source: Source, reference: Reference, platform: Platform): P
   const first = await fetchManifest(source, reference);
   if (!first) return undefined;
   if (first.document.kind === 'manifest') return { ...first, manifest: first.document };
-  const entry = choosePlatform(first.document, platform);
-  if (!entry) throw noPlatform(source.words.name(reference), platform, platformsOf(first.document));
-  const second = await fetchManifest(source, { ...reference, digest: entry.digest });
-  if (!second) throw source.words.unusable(reference, `its index names the manifest ${entry.digest}, which is not there`);
-  if (second.document.kind !== 'manifest') throw source.words.unusable(reference, 'its index leads to another index');
-  return { ...second, manifest: second.document };
+  const second = await fetchEntry(source, reference, first.document, platform);
+  if (second.document.kind === 'manifest') return { ...second, manifest: second.document };
+  // An index of indexes is allowed by the specification and used by some; more is nobody's wish.
+  const third = await fetchEntry(source, reference, second.document, platform);
+  if (third.document.kind !== 'manifest') throw source.words.unusable(reference, 'its index leads to an index of an index');
+  return { ...third, manifest: third.document };
+}
+
+async function fetchEntry(source: Source, reference: Reference, index: Index, platform: Platform): Promise<Fetched> {
+  const entry = choosePlatform(index, platform);
+  if (!entry) throw noPlatform(source.words.name(reference), platform, platformsOf(index));
+  const fetched = await fetchManifest(source, { ...reference, digest: entry.digest });
+  if (!fetched) throw source.words.unusable(reference, `its index names the manifest ${entry.digest}, which is not there`);
+  return fetched;
 }
 
 interface Fetched extends Omit<Found, 'manifest'> {
@@ -116,12 +128,20 @@ async function imageOf(source: Source, reference: Reference, found: Found, platf
 }
 
 function layerOf(source: Source, reference: Reference, descriptor: Descriptor, diffId: Digest): Layer {
+  const { content, words } = source;
   return {
     diffId,
     size: descriptor.size,
-    blob: { mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size },
-    ...(source.words === registryWords ? { sources: [`${reference.registry}/${reference.repository}`] } : {}),
-    open: async (options = {}) => layerStream(source.content.blob(reference, descriptor, options), descriptor, diffId),
+    blob: descriptor,
+    ...(words === registryWords ? { sources: [`${reference.registry}/${reference.repository}`] } : {}),
+    async open(options = {}) {
+      const stream = layerStream(content.blob(reference, descriptor, { ...options, keep: true }), descriptor, diffId);
+      // What was kept is the first suspect: the next time, all of it is fetched.
+      stream.once('error', (error) => error instanceof UserError && error.code === 'DIGEST_MISMATCH' && content.forget?.(descriptor));
+      return stream;
+    },
+    openBlob: (options = {}) => content.blob(reference, descriptor, options),
+    ...(content.forget ? { release: () => content.forget!(descriptor) } : {}),
   };
 }
 

@@ -18,12 +18,12 @@ function write(path: string, content: unknown): string {
   return file;
 }
 
-test('without files there are none', () => {
-  expect(findCredentials('a.example', 'b', { HOME: home })).toBeUndefined();
-  expect(findCredentials('a.example', 'b', {})).toBeUndefined();
+test('without files there are none', async () => {
+  expect(await findCredentials('a.example', 'b', { HOME: home })).toBeUndefined();
+  expect(await findCredentials('a.example', 'b', {})).toBeUndefined();
 });
 
-test('each form that Docker and Podman write is read', () => {
+test('each form that Docker and Podman write is read', async () => {
   write('.docker/config.json', {
     auths: {
       'plain.example': auth('user:pa:ss'),
@@ -37,26 +37,26 @@ test('each form that Docker and Podman write is read', () => {
     },
   });
   const found = (host: string) => findCredentials(host, 'x/y', { HOME: home });
-  expect(found('plain.example')).toEqual(password('user', 'pa:ss'));
-  expect(found('fields.example')).toEqual(password('user', 'secret'));
-  expect(found('identity.example')).toEqual({ kind: 'identity', token: 'refresh' });
-  expect(found('bearer.example')).toEqual({ kind: 'bearer', token: 'token' });
-  expect(found('helper.example')).toBeUndefined();
-  expect(found('port.example:5000')).toEqual(password('user', 'port'));
-  expect(found('port.example')).toBeUndefined();
-  expect(found('scheme.example')).toEqual(password('user', 'scheme'));
-  for (const host of ['docker.io', 'registry-1.docker.io', 'auth.docker.io']) expect(found(host)).toEqual(password('user', 'hub'));
-  expect(found('docker.io.example')).toBeUndefined();
-  expect(found('__proto__')).toBeUndefined();
+  expect(await found('plain.example')).toEqual(password('user', 'pa:ss'));
+  expect(await found('fields.example')).toEqual(password('user', 'secret'));
+  expect(await found('identity.example')).toEqual({ kind: 'identity', token: 'refresh' });
+  expect(await found('bearer.example')).toEqual({ kind: 'bearer', token: 'token' });
+  expect(await found('helper.example')).toBeUndefined();
+  expect(await found('port.example:5000')).toEqual(password('user', 'port'));
+  expect(await found('port.example')).toBeUndefined();
+  expect(await found('scheme.example')).toEqual(password('user', 'scheme'));
+  for (const host of ['docker.io', 'registry-1.docker.io', 'auth.docker.io']) expect(await found(host)).toEqual(password('user', 'hub'));
+  expect(await found('docker.io.example')).toBeUndefined();
+  expect(await found('__proto__')).toBeUndefined();
 });
 
-test('the most exact entry of the first file that has one counts', () => {
+test('the most exact entry of the first file that has one counts', async () => {
   const first = write('first.json', { auths: { 'a.example/team': auth('team:1'), 'a.example': auth('all:1') } });
   write('docker/config.json', { auths: { 'a.example/team/image': auth('image:2'), 'b.example': auth('b:2') } });
   const env = { REGISTRY_AUTH_FILE: first, DOCKER_CONFIG: join(home, 'docker') };
-  expect(findCredentials('a.example', 'team/image', env)).toEqual(password('team', '1'));
-  expect(findCredentials('a.example', 'other', env)).toEqual(password('all', '1'));
-  expect(findCredentials('b.example', 'other', env)).toEqual(password('b', '2'));
+  expect(await findCredentials('a.example', 'team/image', env)).toEqual(password('team', '1'));
+  expect(await findCredentials('a.example', 'other', env)).toEqual(password('all', '1'));
+  expect(await findCredentials('b.example', 'other', env)).toEqual(password('b', '2'));
 });
 
 test.each([
@@ -68,7 +68,7 @@ test.each([
   '{"auths":{"a.example":null}}',
   '{"auths":{"a.example":{"auth":7}}}',
   '{"auths":{"a.example":{"auth":"bm9jb2xvbg=="}}}',
-])('a file that holds %j gives none', (content) => {
+])('a file that holds %j gives none', async (content) => {
   write('.docker/config.json', content);
-  expect(findCredentials('a.example', 'b', { HOME: home })).toBeUndefined();
+  expect(await findCredentials('a.example', 'b', { HOME: home })).toBeUndefined();
 });

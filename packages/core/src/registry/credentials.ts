@@ -1,45 +1,76 @@
-import { join } from 'node:path';
-import { readText } from '../base/files.ts';
+import { UserError } from '../base/errors.ts';
+import { CredentialHelper } from './credential-helper.ts';
+import { credentialFiles, ownCredentialFile, writeAuths, type CredentialFile } from './credential-files.ts';
+import type { Credentials, Password, StoredCredentials } from './registry.ts';
 
-/** What a user told the tools of this machine about a registry. Never written to a log. */
-export type Credentials =
-  | { readonly kind: 'password'; readonly user: string; readonly password: string }
-  /** A refresh token of OAuth 2. */
-  | { readonly kind: 'identity'; readonly token: string }
-  /** A token to send as it is. */
-  | { readonly kind: 'bearer'; readonly token: string };
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Credentials for a host, from the files that docker, podman and skopeo write: $REGISTRY_AUTH_FILE, podman's own, then
- * $DOCKER_CONFIG/config.json or ~/.docker/config.json. `repository` chooses the most exact entry (containers-auth.json(5)).
+ * Credentials for a host, from the files that docker, podman and skopeo write, or from the helpers that these name. `repository`
+ * chooses the most exact entry (containers-auth.json(5)). A helper that does not work has none: anonymous access may do.
  */
-export function findCredentials(
+export async function findCredentials(
   host: string,
   repository: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Credentials | undefined {
-  for (const file of files(env)) {
-    const found = inFile(file, host, repository);
+  env: Environment,
+  onTrouble: (trouble: UserError) => void = () => {},
+): Promise<Credentials | undefined> {
+  for (const file of credentialFiles(env)) {
+    const found = inAuths(file, host, repository) ?? (await inHelpers(file, host, env, onTrouble));
     if (found) return found;
   }
   return undefined;
 }
 
+/** Keeps a password with the helper that Docker's configuration names, else in its file. @throws UserError */
+export async function storeCredentials(host: string, credentials: Password, env: Environment): Promise<StoredCredentials> {
+  const file = ownCredentialFile(env);
+  const helper = helpersOf(file, host, env)[0];
+  const server = serverName(host);
+  if (helper) {
+    await helper.store(server, credentials);
+    // Docker keeps an empty entry, by which `docker logout` knows of it; a password from before goes.
+    writeAuths(file, { ...without(file.auths, host), [server]: {} });
+    return { kind: 'helper', place: helper.program };
+  }
+  const auth = Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64');
+  writeAuths(file, { ...without(file.auths, host), [server]: { auth } });
+  return { kind: 'file', place: file.path };
+}
+
+/** Forgets the credentials of a host everywhere. Gives the places that had some. @throws UserError */
+export async function eraseCredentials(host: string, env: Environment): Promise<readonly StoredCredentials[]> {
+  const places: StoredCredentials[] = [];
+  for (const file of credentialFiles(env)) {
+    for (const helper of helpersOf(file, host, env)) {
+      if (!(await helper.get(serverName(host)))) continue;
+      await helper.erase(serverName(host));
+      places.push({ kind: 'helper', place: helper.program });
+    }
+    const rest = without(file.auths, host);
+    if (Object.keys(rest).length === Object.keys(file.auths).length) continue;
+    const had = inAuths(file, host, '') !== undefined;
+    writeAuths(file, rest);
+    if (had) places.push({ kind: 'file', place: file.path });
+  }
+  return places;
+}
+
 /** Docker Hub has one set of credentials and several hosts. */
 export function isDockerHub(host: string): boolean {
-  return ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'auth.docker.io'].includes(host);
+  return hubHosts.includes(host) || host === 'auth.docker.io';
 }
 
-function files(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const docker = env['DOCKER_CONFIG'] || (env['HOME'] ? join(env['HOME'], '.docker') : undefined);
-  const podman = env['XDG_RUNTIME_DIR'] ? join(env['XDG_RUNTIME_DIR'], 'containers/auth.json') : undefined;
-  return [env['REGISTRY_AUTH_FILE'], podman, docker && join(docker, 'config.json')].filter((path): path is string => !!path);
+const hubHosts = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
+
+/** What Docker's files and helpers call a registry. */
+function serverName(host: string): string {
+  return isDockerHub(host) ? 'https://index.docker.io/v1/' : host;
 }
 
-function inFile(path: string, host: string, repository: string): Credentials | undefined {
-  const auths = authsOf(path);
+function inAuths({ auths }: CredentialFile, host: string, repository: string): Credentials | undefined {
   for (const key of keysOf(host, repository)) {
-    for (const name of [key, `https://${key}`, `http://${key}`, `https://${key}/v1/`, `https://${key}/v2/`]) {
+    for (const name of spellings(key)) {
       const found = Object.hasOwn(auths, name) ? credentialsOf(auths[name]) : undefined;
       if (found) return found;
     }
@@ -47,21 +78,48 @@ function inFile(path: string, host: string, repository: string): Credentials | u
   return undefined;
 }
 
-function authsOf(path: string): Record<string, unknown> {
-  try {
-    const document = JSON.parse(readText(path) ?? '{}') as { auths?: unknown } | null;
-    return document && typeof document.auths === 'object' && document.auths ? (document.auths as Record<string, unknown>) : {};
-  } catch {
-    return {}; // not ours to repair; anonymous access may do
+async function inHelpers(
+  file: CredentialFile,
+  host: string,
+  env: Environment,
+  onTrouble: (trouble: UserError) => void,
+): Promise<Credentials | undefined> {
+  for (const helper of helpersOf(file, host, env)) {
+    try {
+      const found = await helper.get(serverName(host));
+      if (found) return found;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onTrouble(error);
+    }
   }
+  return undefined;
 }
 
-/** `host/a/b`, `host/a`, `host`; for Docker Hub its old name, too. */
+/** The helper for the host, or the one for all: where the first is named, Docker does not ask the second. */
+function helpersOf(file: CredentialFile, host: string, env: Environment): readonly CredentialHelper[] {
+  const own = keysOf(host, '')
+    .flatMap(spellings)
+    .find((name) => Object.hasOwn(file.helpers, name));
+  const helper = CredentialHelper.named(own === undefined ? file.store : file.helpers[own], env);
+  return helper ? [helper] : [];
+}
+
+function without(auths: Readonly<Record<string, unknown>>, host: string): Record<string, unknown> {
+  const names = keysOf(host, '').flatMap(spellings);
+  return Object.fromEntries(Object.entries(auths).filter(([name]) => !names.includes(name)));
+}
+
+/** `host/a/b`, `host/a`, `host`; for Docker Hub its old names, too. */
 function keysOf(host: string, repository: string): readonly string[] {
-  const hosts = isDockerHub(host) ? ['docker.io', 'index.docker.io', 'registry-1.docker.io'] : [host];
+  const hosts = isDockerHub(host) ? hubHosts : [host];
   const parts = repository.split('/');
   const paths = parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
   return hosts.flatMap((name) => [...(repository === '' ? [] : paths.map((path) => `${name}/${path}`)), name]);
+}
+
+function spellings(key: string): readonly string[] {
+  return [key, `https://${key}`, `http://${key}`, `https://${key}/v1/`, `https://${key}/v2/`];
 }
 
 function credentialsOf(value: unknown): Credentials | undefined {

@@ -95,6 +95,14 @@ export interface Password {
   readonly password: string;
 }
 
+/** What a user told the tools of this machine about a registry. Never written to a log. */
+export type Credentials =
+  | ({ readonly kind: 'password' } & Password)
+  /** A refresh token of OAuth 2. */
+  | { readonly kind: 'identity'; readonly token: string }
+  /** A token to send as it is. */
+  | { readonly kind: 'bearer'; readonly token: string };
+
 export interface StoredCredentials {
   /** Path of a file (mode 0600), or name of a credential helper's program. */
   readonly place: string;

@@ -267,7 +267,7 @@ test('who is not let in learns why and what to do, and no secret is told', async
   await using server = await startFakeServer({}, answer);
   const error = await pull(server).catch((reason: unknown) => reason as Error & { hint: string });
   expect(error).toEqual(problem('REGISTRY_DENIED', 'authentication required'));
-  expect((error as { hint: string }).hint).toContain(`docker login ${server.host}`);
+  expect((error as { hint: string }).hint).toContain(`devenv login ${server.host}`);
   const second = await pull(server, { ...quick, env: home.env(server.host) }).catch((reason: unknown) => reason as Error);
   expect(second).toEqual(problem('REGISTRY_DENIED'));
   expect(JSON.stringify([second, (second as Error).stack])).not.toMatch(/hush-hush|dXNlcjpodXNoLWh1c2g/);

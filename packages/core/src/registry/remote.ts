@@ -1,58 +1,128 @@
+import { createHash } from 'node:crypto';
+import type { Report } from '../base/events.ts';
 import { httpClient, HttpFailure, type HttpResponse } from '../base/http.ts';
-import { UserError } from '../base/errors.ts';
-import { documentLimit, type Descriptor } from '../oci/document.ts';
+import type { UserError } from '../base/errors.ts';
+import { documentLimit } from '../oci/document.ts';
 import { manifestMediaTypes } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
-import { Connection, errorText, unreachable } from './connection.ts';
-import { answer, contentRegistry, type BlobOptions } from './content-registry.ts';
-import { findCredentials } from './credentials.ts';
-import type { RemoteRegistry } from './registry.ts';
+import { Connection, errorText, unreachable, type ConnectionOptions } from './connection.ts';
+import { answer, contentRegistry } from './content-registry.ts';
+import { eraseCredentials, findCredentials } from './credentials.ts';
+import { Endpoint, settingsOf, type Settings } from './endpoint.ts';
+import { fetchBlob, isOfNetwork } from './fetch-blob.ts';
+import { listTags, searchRegistry } from './listing.ts';
+import { login } from './login.ts';
+import { PartialDownloads } from './partial-downloads.ts';
+import { push } from './push.ts';
+import type { Credentials, RemoteRegistry, Repository } from './registry.ts';
 
 export interface RemoteOptions {
   /** Proxies, certificates, where credentials are: HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, DOCKER_CONFIG, REGISTRY_AUTH_FILE, HOME. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly settings?: Settings;
+  /** Where transfers that were cut are kept; none: they begin anew. */
+  readonly downloads?: string;
+  readonly report?: Report;
   readonly signal?: AbortSignal;
   /** First pause before another attempt, ms. */
   readonly pause?: number;
+  /** How long a server may be silent, ms. */
+  readonly silence?: number;
 }
 
-/** Registries over the network (distribution-spec 1.1, pull). https; http for this machine itself only. */
+/** Registries over the network (distribution-spec 1.1). https; http for this machine itself, or where the settings say so. */
 export function remoteRegistry(options: RemoteOptions): RemoteRegistry {
-  const client = httpClient(options.env);
-  const connections = new Map<string, Connection>();
-  const connect = (reference: Reference): Connection => {
-    const key = `${reference.registry}/${reference.repository}`;
-    const known = connections.get(key);
-    if (known) return known;
-    const credentials = (host: string) => findCredentials(host, host === reference.registry ? reference.repository : '', options.env);
-    const { signal, pause } = options;
-    const made = new Connection(reference.repository, {
-      client,
-      host: reference.registry,
-      credentials,
-      signal,
-      ...(pause === undefined ? {} : { pause }),
-    });
-    connections.set(key, made);
-    return made;
-  };
-  const unfinished = (): never => {
-    throw new UserError('NOT_SUPPORTED', 'This is not finished yet.');
-  };
+  const lines = new Lines(options);
+  const downloads = options.downloads === undefined ? undefined : new PartialDownloads(options.downloads);
   return {
     ...contentRegistry({
-      manifest: (reference) => fetchManifest(connect(reference), reference),
-      blob: (reference, descriptor, blobOptions) => fetchBlob(connect(reference), reference, descriptor, blobOptions),
+      manifest: (reference) => fetchManifest(lines.sources(reference), reference),
+      blob: (reference, descriptor, blobOptions) => {
+        const kept = blobOptions.keep ? downloads?.open(descriptor) : undefined;
+        return fetchBlob(reference, descriptor, { ...blobOptions, sources: lines.sources(reference), kept });
+      },
+      ...(downloads ? { forget: (descriptor) => downloads.forget(descriptor) } : {}),
     }),
-    put: async () => unfinished(),
-    tags: async () => unfinished(),
-    search: async () => unfinished(),
-    login: async () => unfinished(),
-    logout: async () => unfinished(),
+    put: (reference, image, putOptions = {}) =>
+      push(lines.to(reference), reference, image, { ...putOptions, from: (source) => lines.to(source) }),
+    tags: (repository, signal) => listTags(lines.to(repository), repository, signal),
+    search: (query) => searchRegistry(lines.to({ registry: query.registry, repository: '' }), lines.options.client, query),
+    login: (host, password, signal) =>
+      login({ ...lines.options, endpoint: lines.endpoint(host), password, env: options.env, signal: signal ?? options.signal }),
+    logout: (host) => eraseCredentials(host, options.env),
   };
 }
 
-async function fetchManifest(connection: Connection, reference: Reference): Promise<{ bytes: Buffer; mediaType?: string } | undefined> {
+/** One connection for each repository of each registry and mirror. */
+class Lines {
+  readonly options: Pick<ConnectionOptions, 'client' | 'signal' | 'pause' | 'report'>;
+  readonly #settings: Settings;
+  readonly #env: RemoteOptions['env'];
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #connections = new Map<string, Connection>();
+
+  constructor({ env, settings = {}, silence, signal, pause, report }: RemoteOptions) {
+    const authoritiesOf = (host: string): string | undefined => settingsOf(settings, host).ca;
+    const client = httpClient(env, { authoritiesOf, ...(silence === undefined ? {} : { silence }) });
+    this.options = { client, signal, pause, report };
+    this.#settings = settings;
+    this.#env = env;
+  }
+
+  endpoint(host: string): Endpoint {
+    return this.#kept(this.#endpoints, host, () => Endpoint.ofRegistry(host, this.#settings));
+  }
+
+  to({ registry, repository }: Repository): Connection {
+    return this.#connect(this.endpoint(registry), repository, registry);
+  }
+
+  /** In the order in which they are asked. */
+  sources({ registry, repository }: Repository): readonly Connection[] {
+    const mirrors = (settingsOf(this.#settings, registry).mirrors ?? []).map((address) => {
+      const endpoint = this.#kept(this.#endpoints, address, () => Endpoint.ofMirror(address, this.#settings));
+      return this.#connect(endpoint, repository, address, { attempts: 2 });
+    });
+    return [...mirrors, this.to({ registry, repository })];
+  }
+
+  #connect(endpoint: Endpoint, repository: string, place: string, more: Partial<ConnectionOptions> = {}): Connection {
+    return this.#kept(this.#connections, `${place} ${repository}`, () => {
+      const found = new Map<string, Promise<Credentials | undefined>>();
+      let trouble: UserError | undefined;
+      const credentials = (host: string): Promise<Credentials | undefined> =>
+        this.#kept(found, host, () => findCredentials(host, host === endpoint.host ? repository : '', this.#env, (met) => (trouble = met)));
+      return new Connection({ ...this.options, ...more, endpoint, repository, credentials, trouble: () => trouble });
+    });
+  }
+
+  #kept<T>(map: Map<string, T>, key: string, make: () => T): T {
+    const known = map.get(key) ?? make();
+    map.set(key, known);
+    return known;
+  }
+}
+
+type Answer = { readonly bytes: Buffer; readonly mediaType?: string } | undefined;
+
+/** The first that has it. What goes wrong at a mirror is no answer; the registry itself is asked last. */
+async function fetchManifest(sources: readonly Connection[], reference: Reference): Promise<Answer> {
+  for (const mirror of sources.slice(0, -1)) {
+    try {
+      const found = await manifestAt(mirror, reference);
+      if (found && (!reference.digest || digestOf(found.bytes) === reference.digest)) return found;
+    } catch (error) {
+      if (!isOfNetwork(error)) throw error;
+    }
+  }
+  return manifestAt(sources.at(-1)!, reference);
+}
+
+function digestOf(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+async function manifestAt(connection: Connection, reference: Reference): Promise<Answer> {
   const response = await connection.request(`manifests/${reference.digest ?? reference.tag}`, {
     headers: { accept: manifestMediaTypes.join(', ') },
   });
@@ -76,59 +146,7 @@ async function fetchManifest(connection: Connection, reference: Reference): Prom
   return { bytes: Buffer.concat(chunks), ...(mediaType ? { mediaType } : {}) };
 }
 
-/** After a cut it goes on where it was, as long as each attempt brings something. */
-async function* fetchBlob(
-  connection: Connection,
-  reference: Reference,
-  descriptor: Descriptor,
-  options: BlobOptions,
-): AsyncGenerator<Buffer> {
-  let offset = 0;
-  for (let failures = 0; ;) {
-    const start = offset;
-    try {
-      for await (const chunk of blobFrom(connection, reference, descriptor, { ...options, offset })) {
-        offset += chunk.length;
-        options.onBytes?.(chunk.length);
-        yield chunk;
-      }
-      if (offset >= descriptor.size) return;
-      throw new HttpFailure(`the line was cut after ${offset} of ${descriptor.size} bytes`, { temporary: true });
-    } catch (error) {
-      if (!(error instanceof HttpFailure)) throw error;
-      failures = offset > start ? 1 : failures + 1;
-      if (!error.temporary || failures >= 5) throw unreachable(reference.registry, error);
-      await connection.pause(failures, undefined, options.signal);
-    }
-  }
-}
-
-async function* blobFrom(
-  connection: Connection,
-  reference: Reference,
-  descriptor: Descriptor,
-  options: BlobOptions & { offset: number },
-): AsyncGenerator<Buffer> {
-  const { offset, signal } = options;
-  const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-  const response = await connection.request(`blobs/${descriptor.digest}`, { headers, signal });
-  const resumed = response.status === 206 && response.headers['content-range']?.startsWith(`bytes ${offset}-`) === true;
-  if (response.status !== 200 && !resumed) throw await unexpected(response, reference, descriptor);
-  let skip = resumed ? 0 : offset; // who knows no ranges sends everything again
-  try {
-    for await (const chunk of response.body) {
-      const rest = skip === 0 ? chunk : chunk.subarray(Math.min(skip, chunk.length));
-      skip -= chunk.length - rest.length;
-      if (rest.length > 0) yield rest;
-    }
-  } finally {
-    response.discard();
-  }
-}
-
-async function unexpected(response: HttpResponse, reference: Reference, descriptor?: Descriptor): Promise<UserError> {
+async function unexpected(response: HttpResponse, reference: Reference): Promise<UserError> {
   const said = await errorText(response);
-  if (response.status === 404 && descriptor)
-    return answer(reference, `the registry has its manifest, and not the blob ${descriptor.digest}`);
   return answer(reference, `the registry answers ${response.status}${said ? ` (${said})` : ''}`);
 }
