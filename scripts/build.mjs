@@ -14,11 +14,13 @@ const stampFile = join(root, 'packages/cli/dist/.stamp.json');
 export async function build({ force = false } = {}) {
   if (!force && upToDate()) return false;
   const { build: bundle } = await import('esbuild');
-  const results = await Promise.all([bundle(commandLine), bundle(extension)]).catch((error) => {
+  const results = await Promise.all([extension, ...commandLine].map((settings) => bundle(settings))).catch((error) => {
     if (!error.errors) throw error;
     throw new SetupError(`The build failed with ${error.errors.length} error(s), see above.`);
   });
-  for (const { outputFiles } of results) replaceFiles(outputFiles);
+  const [extensionResult, ...commandLineResults] = results;
+  replaceFiles(commandLineResults.flatMap(({ outputFiles }) => outputFiles));
+  replaceFiles(extensionResult.outputFiles);
   const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs)).filter((path) => existsSync(join(root, path)));
   writeFileSync(stampFile, JSON.stringify({ settings: settingsHash(), inputs: fingerprints(inputs) }));
   return true;
@@ -44,14 +46,11 @@ function replaceFiles(files) {
 
 const keepOldPartsMs = 60 * 60 * 1000;
 
-/** Code splitting keeps what a warm `exec` loads small: what is imported with `import()` gets files of its own. */
-export const commandLine = {
+/** Shared by the files of the command line. */
+const common = {
   absWorkingDir: root,
-  entryPoints: { main: 'packages/cli/src/main.ts', commands: 'packages/cli/src/commands.ts' },
   outdir: 'packages/cli/dist',
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   mainFields: ['module', 'main'], // jsonc-parser's "main" is UMD, which no bundler can follow
   target: 'node24',
@@ -60,12 +59,34 @@ export const commandLine = {
   legalComments: 'none',
   // koffi finds its native part beside itself; typescript is what oclif would start its plugins' sources with, and is never asked for.
   external: ['koffi', 'typescript'],
-  // CommonJS inside the bundle asks for Node's own modules through `require`.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   metafile: true,
   write: false,
   logLevel: 'warning',
 };
+
+/** Code splitting: what is imported with `import()` gets files of its own, loaded when they are needed. */
+const commands = {
+  ...common,
+  entryPoints: { main: 'packages/cli/src/main.ts', commands: 'packages/cli/src/commands.ts' },
+  splitting: true,
+  format: 'esm',
+  // CommonJS inside the bundle asks for Node's own modules through `require`.
+  banner: { js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);" },
+};
+
+/** One file that holds what `devenv exec` needs and no more; as CommonJS, which gets at Node's own modules without loading all that is in them. */
+const enter = {
+  ...common,
+  entryPoints: { enter: 'packages/cli/src/enter.ts' },
+  alias: { '@devenv/core': './packages/core/src/entering.ts' },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  define: { 'import.meta.url': 'importMetaUrl' },
+  banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
+};
+
+/** What `dist` is made of. */
+export const commandLine = [enter, commands];
 
 /** The editor loads CommonJS and brings `vscode` and an older Node. */
 const extension = {

@@ -26,14 +26,21 @@ await reportingErrors(async () => {
 /** Everything that the package holds: a bundle made for it alone, without what earlier builds left. */
 async function fill(folder) {
   const { build } = await import('esbuild');
-  const { outputFiles, metafile } = await build(commandLine);
-  const source = join(root, commandLine.outdir);
-  for (const { path, contents } of outputFiles) write(join(folder, 'dist', path.slice(source.length + 1)), contents);
+  const results = await Promise.all(commandLine.map((settings) => build(settings)));
+  const source = join(root, commandLine[0].outdir);
+  for (const { path, contents } of results.flatMap(({ outputFiles }) => outputFiles))
+    write(join(folder, 'dist', path.slice(source.length + 1)), contents);
   cpSync(join(root, 'packages/cli/bin'), join(folder, 'bin'), { recursive: true });
   for (const schema of ['devenv.schema.json', 'errors.json']) cpSync(join(root, 'schemas', schema), join(folder, 'schemas', schema));
   cpSync(join(root, 'packages/cli/README.md'), join(folder, 'README.md'));
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
-  write(join(folder, 'THIRD-PARTY-LICENSES.txt'), licenceTexts(bundled(metafile), root));
+  write(
+    join(folder, 'THIRD-PARTY-LICENSES.txt'),
+    licenceTexts(
+      results.flatMap(({ metafile }) => bundled(metafile)),
+      root,
+    ),
+  );
   write(join(folder, 'package.json'), `${JSON.stringify(packageFile(), undefined, 2)}\n`);
 }
 
@@ -58,7 +65,7 @@ function packageFile() {
     os: ['linux'],
     engines: workspace.engines,
     // What the bundle leaves out of that which the command line needs.
-    dependencies: Object.fromEntries(Object.entries(dependencies).filter(([dependency]) => commandLine.external.includes(dependency))),
+    dependencies: Object.fromEntries(Object.entries(dependencies).filter(([dependency]) => commandLine[0].external.includes(dependency))),
     // A Node that is new enough, for machines that have an older one; see docs/decisions/0009-node-in-the-package.md.
     optionalDependencies: Object.fromEntries(['arm64', 'x64'].map((cpu) => [`node-linux-${cpu}`, workspace.devDependencies.node])),
     oclif,

@@ -1,15 +1,11 @@
 import packageFile from '../package.json' with { type: 'json' };
-import { parseExec, parseUp } from './command-line.ts';
+import { parseUp } from './command-line.ts';
 
 /**
- * Carries out `exec`, `up` and `--version` without loading oclif, which costs more than the rest of a warm command. Returns the exit
+ * Carries out `up` and `--version` without loading oclif, which costs more than the rest of a warm command. Returns the exit
  * code, or undefined when a word is not fully understood: then oclif decides and explains.
  */
 export async function fastPath(verb: string | undefined, rest: readonly string[]): Promise<number | undefined> {
-  if (verb === 'exec') {
-    const parsed = parseExec(rest);
-    return parsed && (await import('./verbs/exec.ts')).exec(parsed.flags, parsed.command);
-  }
   if (verb === 'up') {
     const flags = parseUp(rest);
     return flags && (await import('./verbs/up.ts')).up(flags);

@@ -95,3 +95,14 @@ function put(path: string, text: string): string {
   writeFileSync(file, text);
   return file;
 }
+
+test('Node finds two empty pipes of its own at 3 and 4, and nothing of ours in its arguments', () => {
+  const report = `#!/bin/sh\n[ "$DEVENV_PIPES" = $$ ] && readlink /proc/$$/fd/3 /proc/$$/fd/4 && cat <&3 <&4 && echo "$@"\n`;
+  const path = join(folder, 'node_modules/node/bin/node');
+  put('node_modules/node/bin/node', report);
+  chmodSync(path, 0o755);
+  const lines = execFileSync(launcher, ['exec', 'true'], { encoding: 'utf8' }).split('\n');
+  expect(lines.slice(0, 2)).toEqual([expect.stringMatching(/^pipe:/), expect.stringMatching(/^pipe:/)]);
+  expect(lines[0]).not.toBe(lines[1]);
+  expect(lines[2]).toMatch(/main\.js exec true$/);
+});

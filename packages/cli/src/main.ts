@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
+// Not imported, nor is node:process: the namespace object of a module of Node's own loads all that the module would load lazily.
+const { createRequire, enableCompileCache } = process.getBuiltinModule('node:module');
+const { readFileSync } = process.getBuiltinModule('node:fs');
+const path = process.getBuiltinModule('node:path');
 
 // Node keeps compiled code between runs; a directory that cannot be written only costs the gain. Before all other imports.
 enableCompileCache(compileCacheDirectory(process.env, process.getuid?.() ?? 0));
@@ -9,12 +10,21 @@ enableCompileCache(compileCacheDirectory(process.env, process.getuid?.() ?? 0));
 process.on('uncaughtException', (error) => void apologise(error));
 
 const argv = process.argv.slice(2);
-const { verbFirst } = await import('./command-line.ts');
-const { verb, rest } = verbFirst(argv);
-const { fastPath } = await import('./fast-path.ts');
-const exitCode = (await fastPath(verb, rest)) ?? (await (await import('./dispatch.ts')).dispatch(verb, rest));
+const exitCode = (await enter()) ?? (await others());
 // What the work needed has ended; idle connections must not hold the prompt.
 process.exit(exitCode);
+
+async function enter(): Promise<number | undefined> {
+  if (!argv.includes('exec')) return undefined;
+  return await (createRequire(import.meta.url)('./enter.cjs') as typeof import('./enter.ts')).enter(argv);
+}
+
+async function others(): Promise<number> {
+  const { verbFirst } = await import('./command-line.ts');
+  const { verb, rest } = verbFirst(argv);
+  const { fastPath } = await import('./fast-path.ts');
+  return (await fastPath(verb, rest)) ?? (await (await import('./dispatch.ts')).dispatch(verb, rest));
+}
 
 let apologised = false;
 
@@ -27,14 +37,16 @@ async function apologise(error: unknown): Promise<void> {
     `${describeError(undefined, error, { cwd: process.cwd(), color: false, verbose, log: undefined, cancelled: false })}\n`,
   );
   const { exitCodeOf } = await import('./exit-code.ts');
+  const { verbFirst } = await import('./command-line.ts');
+  const { verb } = verbFirst(argv);
   process.exit(exitCodeOf(verb === 'exec' || verb === 'run' ? verb : 'up', undefined, undefined));
 }
 
 /** The cache directory of core's `directories`, which is not loaded yet. */
 function compileCacheDirectory(env: NodeJS.ProcessEnv, uid: number): string {
   const base = env['DEVENV_BASE_DIR'];
-  if (base) return join(base, 'cache/compiled');
+  if (base) return path.join(base, 'cache/compiled');
   // Root of a user's namespace is that user.
   if (uid === 0 && /^\s*0\s+0\s/.test(readFileSync('/proc/self/uid_map', 'utf8'))) return '/var/cache/devenv/compiled';
-  return join(env['XDG_CACHE_HOME'] || join(env['HOME'] ?? '/', '.cache'), 'devenv/compiled');
+  return path.join(env['XDG_CACHE_HOME'] || path.join(env['HOME'] ?? '/', '.cache'), 'devenv/compiled');
 }

@@ -13,12 +13,15 @@ import type {
   Status,
   UpOptions,
   UpResult,
+  StoreVerdict,
+  VerifyOptions,
 } from './contract.ts';
 import type { ConfigDescription } from './config/explain-config.ts';
 import type { InitResult, InitWishes } from './init/init.ts';
 import type { LogOptions } from './engine/engine.ts';
 import type { Plan } from './plan/plan.ts';
 import type { WatchOptions } from './watch.ts';
+import { atDisk } from './at-disk.ts';
 
 export type * from './contract.ts';
 
@@ -86,12 +89,17 @@ export async function status(options: Options): Promise<Status> {
   return atDisk(options, async () => (await import('./overview.ts')).status(options));
 }
 
-export async function doctor(options: Options): Promise<Diagnosis> {
 /** Removes what nothing needs: layers, caches, logs, what killed commands left. Running commands go on. @throws UserError USAGE */
 export async function collect(options: CollectOptions): Promise<Collection> {
   return atDisk(options, async () => (await import('./collect.ts')).collect(options));
 }
 
+/** Whether every layer, reference and key of the store is as it was written. */
+export async function verifyStore(options: VerifyOptions): Promise<StoreVerdict> {
+  return atDisk(options, async () => (await import('./verify-store.ts')).verifyStore(options));
+}
+
+export async function doctor(options: Options): Promise<Diagnosis> {
   return (await import('./overview.ts')).doctor(options);
 }
 
@@ -113,16 +121,4 @@ export async function init(options: Options & InitWishes): Promise<InitResult> {
 /** The merged, checked file and where each value comes from. @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID */
 export async function describeConfig(options: Options): Promise<ConfigDescription> {
   return (await import('./config/explain-config.ts')).explainConfig(options);
-}
-
-/** A disk that is full or cannot be written is said as what it is, wherever it showed. */
-async function atDisk<T>(options: Pick<Options, 'env'>, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const [{ diskTrouble }, { placesOf }] = await Promise.all([import('./base/disk-trouble.ts'), import('./open-tools.ts')]);
-    const trouble = diskTrouble(error, placesOf(options));
-    if (trouble?.code === 'NOT_WRITABLE') (await import('./engine/require-engine.ts')).requireEngine(); // who may not write mostly lacks root
-    throw trouble ?? error;
-  }
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import process from 'node:process';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
@@ -16,5 +16,6 @@ export function canonicalJson(value: Json): string {
 
 /** Lower-case hexadecimal SHA-256. */
 export function sha256(bytes: string | Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  // Loaded on first use: it costs more than all else that entering an environment takes.
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(bytes).digest('hex');
 }

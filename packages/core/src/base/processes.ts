@@ -63,7 +63,8 @@ export function start(command: string, args: readonly string[], options: StartOp
  * @throws the error of execve
  */
 export function replaceProcess(program: string, args: readonly string[]): never {
-  process.execve!(program, [program, ...args], process.env as Record<string, string>);
+  const { DEVENV_PIPES: _closed, ...env } = process.env; // the pipes that our launcher made end here
+  process.execve!(program, [program, ...args], env as Record<string, string>);
   throw new Error(`${program} did not start`);
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { sha256 as quickSha256 } from '@noble/hashes/sha2.js';
 import { sha256 } from '../base/canonical-json.ts';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
@@ -24,7 +25,9 @@ export interface EnvironmentPlace {
 }
 
 export function environmentId(place: EnvironmentPlace): EnvironmentId {
-  return sha256([place.folder, place.configFile, place.engine, String(place.uid)].join('\0')).slice(0, 16) as EnvironmentId;
+  const text = [place.folder, place.configFile, place.engine, String(place.uid)].join('\0');
+  // Not Node's own: every entering needs the id and nothing else of node:crypto, which takes long to load.
+  return Buffer.from(quickSha256(Buffer.from(text))).toString('hex', 0, 8) as EnvironmentId;
 }
 
 /** The version of the record below. */
