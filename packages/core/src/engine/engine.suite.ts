@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
+import { breakOutLaws } from './suite/break-out.suite.ts';
 import { buildLaws } from './suite/build-laws.ts';
 import { containerLaws } from './suite/container-laws.ts';
 import { execLaws } from './suite/exec-laws.ts';
+import { hostileImageLaws } from './suite/hostile-image.suite.ts';
 import { isolationLaws } from './suite/isolation-laws.ts';
 import { logLaws } from './suite/log-laws.ts';
 import { mountLaws } from './suite/mount-laws.ts';
@@ -21,6 +23,8 @@ export function engineSuite(name: string, make: () => EngineUnderTest, more: (ri
     logLaws(rig);
     mountLaws(rig);
     isolationLaws(rig);
+    breakOutLaws(rig);
+    hostileImageLaws(rig);
     networkLaws(rig);
     more(rig);
   });

@@ -8,6 +8,7 @@ import { readText } from '../../base/files.ts';
 import { exitCodeOf, start, type ChildProcess } from '../../base/processes.ts';
 import type { ExecOptions, Process } from '../engine.ts';
 import { outOfMemoryCount } from './cgroup.ts';
+import { checkWorkdir } from './check-tree.ts';
 import { checkCommand } from './command.ts';
 import { readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
 import { swapOwner } from './id-swap.ts';
@@ -69,6 +70,7 @@ function processFor(record: ContainerRecord, root: string, command: readonly str
   const workdir = posix.resolve(own.cwd, options.workdir ?? '.');
   using place = find(root, workdir);
   if (!place?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the directory ${workdir} does not exist in the environment`);
+  checkWorkdir(place, workdir);
   checkCommand(command[0] ?? '', { root, path: env.get('PATH')?.slice('PATH='.length), workdir, user, ids: record.ids });
   return {
     ...own,

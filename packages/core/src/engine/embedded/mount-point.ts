@@ -18,7 +18,7 @@ export function makeMountPoint(tree: string, path: string, kind: 'file' | 'direc
 
 /**
  * As makeMountPoint, in the directory `content` that is mounted at `outer.target`, mostly a folder of the host, for its owner.
- * @throws UserError NOT_WRITABLE
+ * @throws UserError NOT_WRITABLE, BAD_VALUE
  */
 export function makeMountPointInside(
   outer: { readonly target: string; readonly content: string },
@@ -26,6 +26,7 @@ export function makeMountPointInside(
   kind: 'file' | 'directory',
 ): void {
   const path = target.slice(outer.target.length);
+  refuseLink(outer.content, path, target);
   try {
     makeMountPoint(outer.content, path, kind, { owner: statSync(outer.content) });
   } catch (error) {
@@ -36,5 +37,16 @@ export function makeMountPointInside(
       hint: `Make the ${kind} ${outer.content}${path} where the folder can be written, or make the folder writable.`,
       cause: error,
     });
+  }
+}
+
+/** A link in it means one place here and another inside, and could lead the mount over /proc. */
+function refuseLink(content: string, path: string, target: string): void {
+  const parts = path.split('/').filter(Boolean);
+  for (let count = 1; count <= parts.length; count++) {
+    const part = `/${parts.slice(0, count).join('/')}`;
+    using place = find(content, part, { keepLink: true });
+    if (!place) return;
+    if (place.stats.isSymbolicLink()) throw new UserError('BAD_VALUE', `nothing can be mounted at ${target}: ${content}${part} is a link`);
   }
 }

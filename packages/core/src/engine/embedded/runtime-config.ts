@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { idMapping } from '../../base/user-namespace.ts';
 import type { Limits } from '../engine.ts';
 import { swapMappings, type IdSwap } from './id-swap.ts';
+import { checkTree } from './check-tree.ts';
 import type { OciProcess } from './oci-process.ts';
 import type { SeccompFilter } from './seccomp.ts';
 
@@ -33,10 +34,14 @@ export interface RuntimeConfigOptions {
   readonly ids?: IdSwap | undefined;
 }
 
-/** config.json of a bundle: namespaces, mounts and hidden paths as Docker has them (moby, oci/defaults.go). */
+/**
+ * config.json of a bundle: namespaces, mounts and hidden paths as Docker has them (moby, oci/defaults.go).
+ * @throws UserError BAD_VALUE for a tree that is not safe to run
+ */
 export function runtimeConfig(options: RuntimeConfigOptions): object {
   const { limits, privileged } = options;
   const own = new Set(options.mounts.map(({ destination }) => destination));
+  checkTree(options.rootfs, { workdir: options.process.cwd, targets: [...own] });
   return {
     ociVersion: '1.0.2',
     process: options.process,

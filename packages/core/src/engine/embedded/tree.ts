@@ -76,7 +76,8 @@ export function find(root: string, path: string, options: FindOptions = {}): Pla
       if (fstatSync(descriptor).isSymbolicLink() && !(isLast && options.keepLink)) {
         closeSync(descriptor);
         if (++links > mostLinks) return undefined;
-        const target = readlinkSync(address);
+        const target = readLink(address);
+        if (target === undefined) return undefined;
         if (target.startsWith('/')) while (trail.length > 1) leave();
         rest.push(...target.split('/').reverse());
         continue;
@@ -118,6 +119,16 @@ function make(address: string, create: CreateOptions, isLast: boolean): number {
     closeSync(opened);
   }
   return openHere(address)!;
+}
+
+/** Links of /proc may lead to nothing for us: `self` is nobody where we have no pid. */
+function readLink(address: string): string | undefined {
+  try {
+    return readlinkSync(address);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 function openHere(address: string): number | undefined {

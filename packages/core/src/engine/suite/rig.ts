@@ -86,6 +86,15 @@ export class Rig {
     return { ...usual, id: `suite-${this.number++}`, layer: this.layer, ...changes };
   }
 
+  /** A layer on nothing that holds the tools of busybox and what `more` puts beside them. */
+  async base(more: (directory: string) => void): Promise<LayerId> {
+    await using build = await this.begin();
+    return build.fill(async (directory) => {
+      await this.under.fillBase(directory);
+      more(directory);
+    });
+  }
+
   /** A running container, removed at the end of the test. */
   async running(changes: Partial<ContainerSpec> = {}): Promise<Container & AsyncDisposable> {
     const container = await this.engine.create(this.specOf(changes));
