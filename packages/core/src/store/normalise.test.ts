@@ -122,6 +122,20 @@ test('an entry that repeats what is below is removed, and its directory has the 
   expect(lstatSync(upper('d')).mtimeMs / 1000).toBe(epoch - 20);
 });
 
+test('the time of a directory in which no name came or went is that of below', () => {
+  for (const name of ['changed', 'added', 'gone']) write(lower(name, 'file'));
+  for (const name of ['changed', 'added']) write(upper(name, 'file'), 'other');
+  write(upper('added', 'new'));
+  whiteout(upper('gone', 'file'));
+  for (const name of ['changed', 'added', 'gone']) {
+    utimesSync(lower(name), epoch - 30, epoch - 30);
+    utimesSync(upper(name), epoch - 20, epoch - 20);
+  }
+  apply();
+  const times = Object.fromEntries(readdirSync(upper()).map((name) => [name, lstatSync(upper(name)).mtimeMs / 1000 - epoch]));
+  expect(times).toEqual({ changed: -30, added: -20, gone: -20 });
+});
+
 test('the top of a layer has the time of no run', () => {
   apply();
   expect(lstatSync(upper()).mtimeMs / 1000).toBe(epoch);

@@ -62,13 +62,14 @@ function removeEmpty(path: string): void {
 }
 
 /**
- * `lower`: the same directory in the layers below. `isNew`: nothing of those shows, since it was made anew. Its time is that of
- * before: what is removed from it here was never there.
+ * `lower`: the same directory in the layers below. `isNew`: nothing of those shows, since it was made anew. A directory's time
+ * tells when names came or went: where none did, it has that of below.
  */
 function normaliseDirectory(directory: string, relative: string, lower: readonly string[], epoch: number, isNew = false): void {
   const own = lstatSync(pathOf(directory), { bigint: true });
   const isAnew = lower.length > 0 && (isNew || isOpaque(directory));
   if (isAnew) tellWhatIsGone(directory, lower);
+  let hasOtherNames = lower.length === 0;
   for (const name of namesIn(directory)) {
     const path = `${directory}/${name}`;
     const inside = relative === '' ? name : `${relative}/${name}`;
@@ -76,15 +77,22 @@ function normaliseDirectory(directory: string, relative: string, lower: readonly
     const below = lower.length > 0 ? lookUp(lower, name) : undefined;
     if (stats.isDirectory()) {
       normaliseDirectory(path, inside, below?.folders ?? [], epoch, isAnew);
-      if (namesIn(path).length === 0 && below?.stats.isDirectory() && isSameEntry(below, { path, stats })) rmdirSync(pathOf(path));
-    } else if (isSuperfluous({ path, stats }, inside, below, epoch)) unlinkSync(pathOf(path));
-    else {
+      if (namesIn(path).length === 0 && below?.stats.isDirectory() && isSameEntry(below, { path, stats })) {
+        rmdirSync(pathOf(path));
+        continue;
+      }
+    } else if (isSuperfluous({ path, stats }, inside, below, epoch)) {
+      unlinkSync(pathOf(path));
+      continue;
+    } else {
       dropLocalAttributes(path);
       clampTimes(path, stats, epoch);
     }
+    hasOtherNames ||= below === undefined || isWhiteout(stats);
   }
   dropLocalAttributes(directory);
-  clampTimes(directory, own, epoch);
+  if (relative === '') setTimes(pathOf(directory), epoch, 0);
+  else clampTimes(directory, hasOtherNames ? own : lstatSync(pathOf(lower[0]!), { bigint: true }), epoch);
 }
 
 /** Instead of hiding all that is below, the directory shall name what it has no more. */

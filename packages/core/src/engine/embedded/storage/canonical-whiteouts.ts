@@ -3,6 +3,7 @@ import { listAttributes, makeNode, setAttribute } from '../../../base/system-cal
 import { overlayAttributes } from '../../../base/user-namespace.ts';
 import { pathOf } from '../../../oci/file-name.ts';
 import { namesIn } from '../../../store/merged.ts';
+import { copyTimes } from './copy-entry.ts';
 
 /**
  * fuse-overlayfs marks what is gone in one of several ways, by what it may do. Brings them into the kernel's form: whiteouts
@@ -10,6 +11,7 @@ import { namesIn } from '../../../store/merged.ts';
  */
 export function canonicalWhiteouts(directory: string): void {
   const names = namesIn(directory);
+  const before = lstatSync(pathOf(directory), { bigint: true });
   let opaque = listAttributes(pathOf(directory)).some((name) => opaqueAttribute.test(name));
   for (const name of names) {
     const path = `${directory}/${name}`;
@@ -21,6 +23,7 @@ export function canonicalWhiteouts(directory: string): void {
       else if (!names.includes(hidden)) makeNode(pathOf(`${directory}/${hidden}`), characterDevice, 0, 0);
     }
   }
+  copyTimes(before, directory); // the markers were in no tree
   if (opaque) setAttribute(pathOf(directory), `${overlayAttributes()}.overlay.opaque`, Buffer.from('y'));
 }
 

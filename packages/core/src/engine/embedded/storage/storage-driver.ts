@@ -34,7 +34,7 @@ export interface Tree extends Writable {
   readonly layers: readonly string[];
   /** An empty directory. */
   readonly target: string;
-  /** Need not survive a crash of the machine. */
+  /** Of no use after a crash: mounted once, and nothing of it has to be on disk when it is unmounted. */
   readonly volatile?: boolean;
 }
 
