@@ -49,7 +49,7 @@ export async function buildStep(step: PlannedStep, parent: LayerId | undefined, 
     default:
       throw new Error(`unexpected step: ${JSON.stringify(definition satisfies never)}`);
   }
-  return workbench.commit();
+  return await workbench.commit(); // before it is disposed
 }
 
 /** The working directory and all that is made in it for the step belong to its user, so that writing beside inputs works. */

@@ -79,7 +79,7 @@ class EmbeddedBuild implements Build {
   async fill(make: (directory: string) => Promise<void>): Promise<LayerId> {
     await using bench = await this.openWorkbench(undefined);
     await make(bench.tree);
-    return bench.commit();
+    return await bench.commit(); // before the bench is disposed
   }
 
   workbench(parent: LayerId | undefined): Promise<Workbench> {
