@@ -154,3 +154,23 @@ export interface LostEnvironment {
   readonly folder: string;
   readonly configFile: string;
 }
+
+export interface VerifyOptions extends Options {
+  /** Read every layer's content too, and compare it with the digest of its archive. */
+  readonly deep?: boolean;
+  /** Drop what is damaged: the next `up` makes it again. */
+  readonly repair?: boolean;
+}
+
+export interface StoreVerdict {
+  readonly layers: CountedBytes;
+  readonly stepRecords: number;
+  readonly containers: number;
+  readonly images: number;
+  /** Empty: all is as it was written. `left`: repairing has left it, for this reason. */
+  readonly damages: readonly { readonly what: string; readonly text: string; readonly left?: string }[];
+  /** Layers whose content could not be compared, since no digest of it was known; with `deep` it is known from now on. */
+  readonly withoutDigest: number;
+  readonly leftovers: CountedBytes;
+  readonly repaired: boolean;
+}

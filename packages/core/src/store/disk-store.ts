@@ -21,6 +21,7 @@ import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
 import { syncFileSystem, tryLock } from '../base/system-calls.ts';
 import { overlayAttributes } from '../base/user-namespace.ts';
+import { chainIdOf } from '../oci/chain-id.ts';
 import { sha256Digest, type Digest } from '../oci/digest.ts';
 import type { Layer } from '../oci/image.ts';
 import type { StepKey } from '../oci/step-key.ts';
@@ -302,12 +303,6 @@ function notKept({ diffId }: LayerInfo): UserError {
       hint: 'Pull its image again.',
     },
   );
-}
-
-/** image-spec, config.md#layer-chainid. */
-function chainIdOf(parent: Digest | undefined, diffId: Digest): Digest {
-  if (parent === undefined) return diffId;
-  return sha256Digest(createHash('sha256').update(`${parent} ${diffId}`).digest('hex'));
 }
 
 function checkFormat(data: string): void {

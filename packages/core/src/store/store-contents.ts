@@ -29,12 +29,7 @@ export interface StoreContents {
 
 /** What is damaged counts as absent. */
 export function readContents({ data }: Pick<Directories, 'data'>): StoreContents {
-  const layers = new Map<LayerId, HeldLayer>();
-  for (const id of namesIn(join(data, 'layers')).filter(isLayerId)) {
-    const path = join(data, 'layer-info', `${id}.json`);
-    const info = readJson(path);
-    if (isLayerInfo(info, id)) layers.set(id, { info, madeAt: changedAt(path) });
-  }
+  // Layers last: what is recorded meanwhile has its layer.
   const steps = namesIn(join(data, 'step-keys')).flatMap((name) => {
     const path = join(data, 'step-keys', name);
     const record = name.endsWith('.json') ? readJson(path) : undefined;
@@ -46,6 +41,12 @@ export function readContents({ data }: Pick<Directories, 'data'>): StoreContents
       return layer === undefined ? [] : [[name, layer] as const];
     }),
   );
+  const layers = new Map<LayerId, HeldLayer>();
+  for (const id of namesIn(join(data, 'layers')).filter(isLayerId)) {
+    const path = join(data, 'layer-info', `${id}.json`);
+    const info = readJson(path);
+    if (isLayerInfo(info, id)) layers.set(id, { info, madeAt: changedAt(path) });
+  }
   return { layers, steps, chains };
 }
 
