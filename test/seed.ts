@@ -19,6 +19,9 @@ import { lock } from '../packages/core/src/base/locks.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** A normal user cannot write into a checkout that belongs to root. */
+const cache = process.env['DEVENV_TEST_CACHE'] ?? join(root, '.cache');
+
 /** The command as users start it. */
 export const launcher: string = join(root, 'packages/cli/bin/devenv');
 
@@ -28,7 +31,7 @@ export const launcher: string = join(root, 'packages/cli/bin/devenv');
  */
 export default async function makeSeed(): Promise<void> {
   const folder = seedFolder();
-  using _lock = await lock(join(root, '.cache', 'e2e.lock'));
+  using _lock = await lock(join(cache, 'e2e.lock'));
   if (existsSync(folder)) return;
   const parent = dirname(folder);
   if (existsSync(parent)) for (const old of readdirSync(parent)) rmSync(join(parent, old), { recursive: true, force: true });
@@ -54,7 +57,7 @@ export function seedFolder(): string {
     'packages/core/src/oci/step-key.ts',
   ];
   for (const path of globSync(sources, { cwd: root }).toSorted()) hash.update(readFileSync(join(root, path)));
-  return join(root, '.cache', 'e2e', `seed-${hash.digest('hex').slice(0, 16)}`);
+  return join(cache, 'e2e', `seed-${hash.digest('hex').slice(0, 16)}`);
 }
 
 /** The Node binary of the workspace, to be put into images. */

@@ -1,7 +1,18 @@
 // A fresh user of this machine without any privilege, for tests. Root prepares what a distribution and its session manager have
 // prepared for a user who logs in: subordinate ids, /dev/net/tun, a runtime directory, control groups.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -64,6 +75,8 @@ function delegateGroups(name, uid, gid) {
       mkdirSync(path, { recursive: true });
       for (const file of ['cpuset.cpus', 'cpuset.mems'])
         if (existsSync(join(path, file))) writeFileSync(join(path, file), readFileSync(join(groups, hierarchy, file), 'utf8'));
+      // A group of cpuset is of no use until it has both; crun leaves that to the kernel.
+      if (hierarchy === 'cpuset') writeFileSync(join(path, 'cgroup.clone_children'), '1');
       give(path, uid, gid);
       return path;
     });
@@ -77,10 +90,15 @@ function give(group, uid, gid) {
 
 /** The user's own processes, and those under the ids of their namespaces. */
 async function endProcesses(uid) {
-  const range = readFileSync('/etc/subuid', 'utf8').split('\n').map((line) => line.split(':')).find(([name]) => name === `devenv-test-${process.pid}`);
+  const range = readFileSync('/etc/subuid', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([name]) => name === `devenv-test-${process.pid}`);
   const [first, count] = [Number(range?.[1] ?? 0), Number(range?.[2] ?? 0)];
   for (let attempt = 0; attempt < 50; attempt++) {
-    const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isOf(entry, (id) => id === uid || (id >= first && id < first + count)));
+    const pids = readdirSync('/proc').filter(
+      (entry) => /^\d+$/.test(entry) && isOf(entry, (id) => id === uid || (id >= first && id < first + count)),
+    );
     for (const pid of pids) {
       try {
         process.kill(Number(pid), 'SIGKILL');

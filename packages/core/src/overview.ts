@@ -8,7 +8,7 @@ import { isHealthy } from './container/check-health.ts';
 import type { Container } from './engine/engine.ts';
 import { configOrThrow } from './enter.ts';
 import { lostConfig } from './lost-config.ts';
-import { engineName, openTools, placesOf, probeEngine, userId, type Tools } from './open-tools.ts';
+import { engineName, leaveNamespace, openTools, placesOf, probeEngine, userId, type Tools } from './open-tools.ts';
 import type { Plan, PlannedStep } from './plan/plan.ts';
 import { changesOf, findContainer, reasonsOf, runsCommand, survey, type Survey } from './survey.ts';
 
@@ -77,6 +77,7 @@ export async function down(options: Options & { readonly volumes?: boolean }): P
     if (removed) environments.forget(id);
     if (options.volumes) await tools.engine.removeVolumes(`${id}-`);
   });
+  await leaveNamespace(options);
   return { ...left, removed };
 }
 

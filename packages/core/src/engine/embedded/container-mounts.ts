@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Directories } from '../../base/directories.ts';
 import { UserError, unreachable } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
@@ -134,7 +135,7 @@ async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: s
 function exchangeOwners(volume: string, { directories, ids }: MountContext): void {
   const file = volumeIdsFile(directories, basename(volume));
   const before = readJson<IdSwap>(file);
-  if (before?.uid === ids?.uid && before?.gid === ids?.gid) return;
+  if (isDeepStrictEqual(before, ids)) return;
   const unfinished = `${volume}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   copyTree(volume, unfinished, (owner) => swapOwner(ids, swapOwner(before, owner)), false);

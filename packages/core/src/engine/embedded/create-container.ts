@@ -32,7 +32,7 @@ import { detachAll } from './overlay.ts';
 import { lowerDirectories, mountRoot, type StartContext } from './start-container.ts';
 import { seccompFilter } from './seccomp.ts';
 import { endStrays } from './strays.ts';
-import { find } from './tree.ts';
+import { find, type Owner } from './tree.ts';
 import { asHeld, lookUpUser } from './user.ts';
 
 /**
@@ -90,25 +90,30 @@ function makeDirectories(files: ContainerFiles, lowest: string): void {
 }
 
 /**
- * In a user's namespace the owner of a bind mount is root. When it is to be somebody else inside, those two change places.
+ * In a user's namespace: when the owner of a bind mount is to be somebody else inside, those two change places.
  * Whom the name means is seen in the tree, which is mounted for that alone.
  */
 async function swapFor(spec: ContainerSpec, files: ContainerFiles, context: StartContext): Promise<IdSwap | undefined> {
   if (idMapping().kind !== 'range') return undefined;
-  const [name] = spec.mounts.flatMap((mount) =>
-    mount.type === 'bind' && mount.ownedBy !== undefined && statSync(mount.source).uid === 0 ? [mount.ownedBy] : [],
+  const [owned] = spec.mounts.flatMap((mount) =>
+    mount.type === 'bind' && mount.ownedBy !== undefined ? [[mount.source, mount.ownedBy] as const] : [],
   );
-  if (name === undefined) return undefined;
+  if (!owned) return undefined;
+  const outside = statSync(owned[0]);
   const layers = await lowerDirectories(context, { spec });
   makeDirectories(files, layers[0]!);
   await mountRoot(files, layers, await context.storage.choose());
-  const { uid, gid } = lookUpUser(files.rootfs, name);
+  const inside = lookUpUser(files.rootfs, owned[1]);
   detachAll(files.directory);
   await context.storage.release(files);
   rmSync(files.work, { recursive: true, force: true }); // the driver's own
   mkdirSync(files.work, { mode: 0o700 });
-  return uid === 0 && gid === 0 ? undefined : { uid, gid };
+  const isHeld = ({ uid, gid }: Owner): boolean => uid < idMapping().count && gid < idMapping().count && uid !== nobody && gid !== nobody;
+  if (!isHeld(outside) || !isHeld(inside) || (outside.uid === inside.uid && outside.gid === inside.gid)) return undefined;
+  return { uid: [outside.uid, inside.uid], gid: [outside.gid, inside.gid] };
 }
+
+const nobody = 65534; // how an id that the namespace has not shows (/proc/sys/fs/overflowuid)
 
 async function decide(
   spec: ContainerSpec,

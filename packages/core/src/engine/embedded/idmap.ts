@@ -79,6 +79,7 @@ async function namespaceWith(uidMap: string, gidMap: string): Promise<number | u
     return openSync(namespace, 'r');
   } catch (error) {
     if (isMissing(error) && helper.pid !== undefined) return undefined; // it ended while we looked
+    if ((error as NodeJS.ErrnoException).code === 'EPERM') return undefined; // root of a namespace may not map all ids
     throw error;
   } finally {
     helper.kill('SIGKILL');

@@ -21,12 +21,12 @@ export async function swappedLayers(
   ids: IdSwap,
   { directories, report }: { readonly directories: Directories; readonly report: Report },
 ): Promise<readonly string[]> {
-  const folder = join(swappedLayersDirectory(directories), `${ids.uid}.${ids.gid}`);
+  const folder = join(swappedLayersDirectory(directories), `${ids.uid.join('-')}.${ids.gid.join('-')}`);
   const copies = layers.map((layer) => join(folder, basename(layer)));
   if (copies.every((copy) => existsSync(copy))) return copies;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   using _held = await lock(join(directories.runtime, 'swapped-layers', basename(folder)));
-  const task = { type: 'task', id: 'swapped-layers', kind: 'container', title: `layers for user ${ids.uid}` } as const;
+  const task = { type: 'task', id: 'swapped-layers', kind: 'container', title: `layers for user ${ids.uid[1]}` } as const;
   const started = performance.now();
   report({ ...task, state: 'started' });
   for (const [index, copy] of copies.entries()) {

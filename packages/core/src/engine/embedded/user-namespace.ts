@@ -156,10 +156,14 @@ export function rangeIn(text: string, names: readonly string[]): Range | undefin
   return ranges.toSorted((a, b) => b.count - a.count)[0];
 }
 
+/** The holder, for who is about to remove what names it. */
+export function holderOf(directories: Directories): LivingProcess | undefined {
+  return readJson<LivingProcess>(holderFile(directories));
+}
+
 /** Ends the holder of a namespace that nobody else is in. The next command makes another one. */
-export function releaseHolder(directories: Directories): void {
+export function releaseHolder(directories: Directories, holder: LivingProcess | undefined = holderOf(directories)): void {
   if (!isMapped()) return;
-  const holder = readJson<LivingProcess>(holderFile(directories));
   const own = readlinkSync('/proc/self/ns/user');
   const others = readdirSync('/proc').filter(
     (name) => /^\d+$/.test(name) && ![process.pid, holder?.pid].includes(Number(name)) && linkOf(name) === own,
