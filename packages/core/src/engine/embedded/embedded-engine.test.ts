@@ -17,6 +17,8 @@ const node = join(import.meta.dirname, '../../../../../node_modules/.bin/node');
 
 /** Another OCI runtime than the one that is found, to hold it to the same laws. */
 const runtime = process.env['DEVENV_TEST_RUNTIME'] ? { runtime: process.env['DEVENV_TEST_RUNTIME'] } : {};
+/** Another storage driver, likewise. */
+const storage = { DEVENV_STORAGE_DRIVER: process.env['DEVENV_TEST_STORAGE'] };
 
 function make(): EngineUnderTest {
   const scratch = mkdtempSync(join(tmpdir(), 'devenv-engine-'));
@@ -24,7 +26,7 @@ function make(): EngineUnderTest {
   const places = directories({ DEVENV_BASE_DIR: join(scratch, 'base') }, 0);
   const store = diskStore(places);
   return {
-    engine: embeddedEngine({ directories: places, store, cache: store, env: {}, report: () => {}, ...runtime }),
+    engine: embeddedEngine({ directories: places, store, cache: store, env: storage, report: () => {}, ...runtime }),
     scratch,
     fillBase: async (directory) => fillBusybox(directory),
     [Symbol.asyncDispose]: async () => rmSync(scratch, { recursive: true, force: true }),
@@ -52,7 +54,7 @@ engineSuite('the embedded engine', make, (rig) => {
       `import { embeddedEngine } from ${JSON.stringify(join(import.meta.dirname, 'embedded-engine.ts'))};`,
       `import { diskStore } from ${JSON.stringify(join(import.meta.dirname, '../../store/disk-store.ts'))};`,
       `const directories = ${JSON.stringify(places())}; const store = diskStore(directories); const layer = ${JSON.stringify(rig.layer)};`,
-      'const engine = embeddedEngine({ directories, store, cache: store, env: {} });',
+      `const engine = embeddedEngine({ directories, store, cache: store, env: ${JSON.stringify(storage)} });`,
       `const spec = ${JSON.stringify({ ...rig.specOf(), id: 'crash' })};`,
     ].join('\n'); // prettier-ignore
 
@@ -147,7 +149,7 @@ engineSuite('the embedded engine', make, (rig) => {
     test('without any network still runs a container, and says so', async () => {
       const program = `
         const said = [];
-        const quiet = embeddedEngine({ directories, store, cache: store, env: {}, report: (event) => said.push(event.message) });
+        const quiet = embeddedEngine({ directories, store, cache: store, env: ${JSON.stringify(storage)}, report: (event) => said.push(event.message) });
         const c = await quiet.create({ ...spec, id: 'offline', network: 'private' }); await c.start();
         console.log(said.join(), (await c.inspect()).state); await c.remove();`;
       const output = execFileSync('unshare', ['--net', node, '--input-type=module', '-e', `${programHead()}\n${program}`], {
