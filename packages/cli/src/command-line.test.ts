@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
-import { fastPathOptions, parseExec, parseUp, splitCommand, verbFirst } from './command-line.ts';
+import { fastPathOptions, parseExec, parseUp, splitCommand, splitRun, verbFirst } from './command-line.ts';
 import Exec from './commands/exec.ts';
+import Run from './commands/run.ts';
 import Up from './commands/up.ts';
 
 const words = (line: string): string[] => (line === '' ? [] : line.split(' '));
@@ -51,6 +52,13 @@ test('run takes the flags of build and of exec before its command', () => {
   });
 });
 
+test('run takes what Docker users type before the image, and nothing behind it', () => {
+  expect(splitRun(words('-it --rm -v /a:/b -p8080:80 -e A=1 --name x ubuntu ls -v /c'))).toEqual({
+    own: words('-it --rm -v /a:/b -p8080:80 -e A=1 --name x'),
+    command: words('ubuntu ls -v /c'),
+  });
+});
+
 test('flags that every command shares may stand before the verb', () => {
   expect(verbFirst(words('-C /tmp --json exec -u dev ls'))).toEqual({ verb: 'exec', rest: words('-C /tmp --json -u dev ls') });
   expect(verbFirst(words('--version'))).toEqual({ verb: undefined, rest: ['--version'] });
@@ -60,6 +68,7 @@ test('flags that every command shares may stand before the verb', () => {
 test.each([
   ['up', fastPathOptions.up, Up.flags],
   ['exec', fastPathOptions.exec, Exec.flags],
+  ['run', fastPathOptions.run, Run.flags],
 ])('the fast path of %s knows the flags that oclif knows', (_verb, fast, slow) => {
   const kinds = Object.entries(slow)
     // These do more than a warm `up`: nothing to be fast about.

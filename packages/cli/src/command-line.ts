@@ -41,6 +41,11 @@ export function splitCommand(argv: readonly string[]): { own: string[]; command:
   return splitCommandLine(argv, { ...buildOptions, ...commandOptions });
 }
 
+/** As `splitCommand`, with the flags that only `run` has. */
+export function splitRun(argv: readonly string[]): { own: string[]; command: string[] } {
+  return splitCommandLine(argv, runOptions);
+}
+
 /** The words after `exec`. @returns undefined when one is not understood, or no command is named. */
 export function parseExec(argv: readonly string[]): { flags: CommandFlags; command: string[] } | undefined {
   const { own, command } = splitCommand(argv);
@@ -84,8 +89,25 @@ const commandOptions = {
   'no-tty': { type: 'boolean', short: 'T' },
 } as const;
 
-/** The same flags as data; a test compares them with oclif's. */
-export const fastPathOptions: Readonly<Record<'up' | 'exec', ParseArgsOptionsConfig>> = { up: buildOptions, exec: commandOptions };
+const runOptions = {
+  ...buildOptions,
+  ...commandOptions,
+  image: { type: 'string' },
+  volume: { type: 'string', short: 'v', multiple: true },
+  publish: { type: 'string', short: 'p', multiple: true },
+  name: { type: 'string' },
+  entrypoint: { type: 'string' },
+  keep: { type: 'boolean' },
+  rm: { type: 'boolean' },
+  detach: { type: 'boolean', short: 'd' },
+} as const;
+
+/** The same flags as data, to find where a command's own words begin; a test compares them with oclif's. */
+export const fastPathOptions: Readonly<Record<'up' | 'exec' | 'run', ParseArgsOptionsConfig>> = {
+  up: buildOptions,
+  exec: commandOptions,
+  run: runOptions,
+};
 
 type Parsed<T extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<{ options: T; strict: true }>>['values'];
 

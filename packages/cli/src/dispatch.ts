@@ -1,7 +1,7 @@
 import { Config, Errors } from '@oclif/core';
 import { closest, distance } from 'fastest-levenshtein';
 import packageFile from '../package.json' with { type: 'json' };
-import { splitCommand, type SharedFlags } from './command-line.ts';
+import { splitCommand, splitRun, type SharedFlags } from './command-line.ts';
 import { commands } from './commands.ts';
 import type { CommandClass } from './commands/command.ts';
 import type { Verb } from './exit-code.ts';
@@ -11,7 +11,7 @@ import { UsageError } from './usage-error.ts';
 /** Everything that the fast path leaves: the other commands, help, and what is wrong with a command line. */
 export async function dispatch(verb: string | undefined, rest: readonly string[]): Promise<number> {
   if (verb === 'help') return await help(rest[0]);
-  const { own } = splitCommand(rest);
+  const { own } = verb === 'run' ? splitRun(rest) : splitCommand(rest);
   const words = verb === 'exec' || verb === 'run' ? own : rest;
   if (words.some((word) => word === '--help' || word === '-h')) return await help(verb);
   const load = verb === undefined ? async () => (await import('./commands/next.ts')).default : commands.get(verb);

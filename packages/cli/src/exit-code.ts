@@ -17,6 +17,8 @@ export type Verb =
   | 'run'
   | 'shell'
   | 'status'
+  | 'rm'
+  | 'start'
   | 'stop'
   | 'up'
   | 'images'

@@ -1,4 +1,4 @@
-import type { ImageSummary, LoadedImage, RemovedImage } from '@devenv/core';
+import type { ImageSummary, KeptContainer, LoadedImage, RemovedImage } from '@devenv/core';
 import { painter } from './color.ts';
 import { bytes, duration, plural } from './format.ts';
 import { printableLine } from './printable.ts';
@@ -43,6 +43,19 @@ export function describeLoaded(images: readonly LoadedImage[]): string {
 export function describeRemoved(removed: readonly RemovedImage[]): string {
   const lines = removed.map(({ name, id }) => `Removed ${printableLine(name)} (${id.slice(7, 19)})`);
   return removed.some(({ last }) => last) ? [...lines, 'Its layers go with the next collection.'].join('\n') : lines.join('\n');
+}
+
+export function describeContainers(containers: readonly KeptContainer[], color: boolean, now: Date): string {
+  const paint = painter(color);
+  const heading = ['CONTAINER', 'STATE', 'IMAGE', 'SINCE', 'PORTS'].map((name) => paint('bold', name));
+  const rows = containers.map(({ name, image, state, startedAt, exitCode, ports }) => [
+    name,
+    state === 'running' ? paint('green', state) : exitCode === undefined ? state : `${state} (exit code ${exitCode})`,
+    printableLine(image),
+    startedAt === undefined ? '' : ago(startedAt, now),
+    ports.join(', '),
+  ]);
+  return table([heading, ...rows]).join('\n');
 }
 
 /** `5 min ago`, `4 d ago`. */

@@ -10,10 +10,67 @@ export async function shell(flags: CommandFlags): Promise<number> {
   return await perform('shell', flags, async (tools) => ended(await tools.core.shell(commandOptions(tools, flags))));
 }
 
-export async function run(flags: CommandFlags & BuildFlags, command: readonly string[]): Promise<number> {
-  return await perform('run', flags, async (tools) =>
-    ended(await tools.core.run({ ...commandOptions(tools, flags), command, noCache: flags.noCache, refresh: flags.refresh })),
-  );
+export interface ImageFlags {
+  readonly image: string | undefined;
+  readonly volumes: readonly string[];
+  readonly ports: readonly string[];
+  readonly name: string | undefined;
+  readonly entrypoint: string | undefined;
+  readonly keep: boolean;
+  readonly detach: boolean;
+  readonly interactive: boolean;
+}
+
+/** `words`: the image, when no flag names it and no devenv.json is meant, and the command. */
+export async function runAny(flags: CommandFlags & BuildFlags & ImageFlags, words: readonly string[]): Promise<number> {
+  return await perform('run', flags, async (tools) => {
+    const { core, options } = tools;
+    const isNamed = flags.image !== undefined;
+    if (!isNamed && (await core.hasConfig(options))) {
+      refuseImageFlags(core, flags);
+      if (words.length === 0) throw new core.UserError('USAGE', 'A command is missing.', { hint: 'Name one: devenv run npm test' });
+      return ended(await core.run({ ...commandOptions(tools, flags), command: words, noCache: flags.noCache, refresh: flags.refresh }));
+    }
+    const image = flags.image ?? words[0];
+    if (image === undefined)
+      throw new core.UserError('USAGE', 'There is no devenv.json here, and no image is named.', {
+        hint: 'Name one: devenv run -it ubuntu',
+      });
+    const { keep, detach, interactive, volumes, ports, name, entrypoint } = flags;
+    const result = await core.runImage({
+      ...commandOptions(tools, flags),
+      image,
+      command: isNamed ? words : words.slice(1),
+      volumes,
+      ports,
+      keep,
+      detach,
+      interactive,
+      ...(name === undefined ? {} : { name }),
+      ...(entrypoint === undefined ? {} : { entrypoint }),
+      onOutput: (stream, bytes) => process[stream].write(bytes),
+    });
+    if (detach) return { text: result.containerId, json: { containerId: result.containerId } };
+    const kept = keep
+      ? { message: `Kept ${result.containerId} · next: devenv logs ${result.containerId}, devenv start ${result.containerId}` }
+      : {};
+    return { ...kept, ...ended(result) };
+  });
+}
+
+function refuseImageFlags({ UserError }: Core, flags: ImageFlags): void {
+  const given = [
+    ['--volume', flags.volumes.length > 0],
+    ['--publish', flags.ports.length > 0],
+    ['--name', flags.name !== undefined],
+    ['--entrypoint', flags.entrypoint !== undefined],
+    ['--keep', flags.keep],
+    ['--detach', flags.detach],
+  ].find(([, isGiven]) => isGiven);
+  if (given)
+    throw new UserError('USAGE', `${given[0]} is for running an image, and there is a devenv.json here.`, {
+      hint: 'Say which image: devenv run --image ubuntu …; or put it into devenv.json.',
+    });
 }
 
 function commandOptions({ core, options }: Tools, flags: CommandFlags): Omit<CommandOptions, 'command'> {

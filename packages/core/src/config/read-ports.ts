@@ -7,7 +7,7 @@ export function readPorts(root: Members): readonly ConfigPort[] {
   const { problems } = root;
   const taken: { readonly port: ConfigPort; readonly node: Node }[] = [];
   for (const node of root.items('ports')) {
-    const port = parsePort(node);
+    const port = parsePort(node.kind === 'number' ? String(node.value) : node.kind === 'string' ? node.value : '');
     if (typeof port === 'string') {
       problems.add('BAD_VALUE', node, port);
       continue;
@@ -25,9 +25,8 @@ export function readPorts(root: Members): readonly ConfigPort[] {
   return taken.map(({ port }) => port);
 }
 
-/** As a port, or what is wrong with it. */
-function parsePort(node: Node): ConfigPort | string {
-  const text = node.kind === 'number' ? String(node.value) : node.kind === 'string' ? node.value : '';
+/** `8080:80`, `0.0.0.0:8080:80/udp`, `80`: as a port, or what is wrong with it. */
+export function parsePort(text: string): ConfigPort | string {
   const match = /^(?:([0-9]+(?:\.[0-9]+){3}|\[[0-9A-Fa-f:.]+\]|localhost):)?(?:([0-9]*):)?([0-9]+)(?:\/(tcp|udp))?$/.exec(text);
   if (!match) return `${JSON.stringify(text)} is not a port.`;
   const [, address = 'localhost', host, container, protocol = 'tcp'] = match;

@@ -1,0 +1,89 @@
+import type { Logs, Options } from './contract.ts';
+import { UserError } from './base/errors.ts';
+import type { Container, LogOptions } from './engine/engine.ts';
+import { openTools, shareStore, type Tools } from './open-tools.ts';
+import { containerRole } from './run-image.ts';
+
+/** A container that `run` made from an image and that was kept. */
+export interface KeptContainer {
+  readonly name: string;
+  readonly image: string;
+  readonly state: 'running' | 'stopped';
+  readonly startedAt: string | undefined;
+  readonly exitCode?: number;
+  /** `127.0.0.1:8080->80/tcp` */
+  readonly ports: readonly string[];
+}
+
+/** Those that run; `all`: also those that have ended. */
+export async function containers(options: Options & { readonly all?: boolean }): Promise<readonly KeptContainer[]> {
+  const { engine } = await openTools(options);
+  await engine.reap(options.report);
+  const found = await Promise.all((await engine.list({ 'devenv.role': containerRole })).map(describe));
+  return found.filter(({ state }) => options.all || state === 'running').toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Idempotent: afterwards it runs. @throws UserError CONTAINER_NOT_FOUND, PORT_TAKEN */
+export async function startContainer(options: Options & { readonly name: string }): Promise<KeptContainer> {
+  using _store = await shareStore(options);
+  const container = await namedContainer(await openTools(options), options.name);
+  await container.start();
+  return describe(container);
+}
+
+/** Idempotent: afterwards it does not run; what was changed in it stays. */
+export async function stopContainer(options: Options & { readonly name: string }): Promise<KeptContainer> {
+  const container = await namedContainer(await openTools(options), options.name);
+  await container.stop();
+  return describe(container);
+}
+
+/** @throws UserError CONTAINER_NOT_FOUND, CONTAINER_RUNNING unless `force` */
+export async function removeContainers(
+  options: Options & { readonly names: readonly string[]; readonly force?: boolean },
+): Promise<readonly KeptContainer[]> {
+  const tools = await openTools(options);
+  const removed: KeptContainer[] = [];
+  for (const name of options.names) {
+    const container = await namedContainer(tools, name);
+    const before = await describe(container);
+    if (before.state === 'running' && !options.force)
+      throw new UserError('CONTAINER_RUNNING', `The container ${name} is running.`, {
+        hint: `Stop it first: devenv stop ${name}; or devenv rm -f ${name}`,
+      });
+    await container.remove();
+    removed.push(before);
+  }
+  return removed;
+}
+
+export async function containerLogs(options: Options & LogOptions & { readonly name: string }): Promise<Logs> {
+  const container = await namedContainer(await openTools(options), options.name);
+  const { follow, tail, signal } = options;
+  return { containerId: container.id, idle: false, lines: container.logs({ follow, signal, ...(tail === undefined ? {} : { tail }) }) };
+}
+
+/** @throws UserError CONTAINER_NOT_FOUND */
+export async function namedContainer({ engine }: Pick<Tools, 'engine'>, name: string): Promise<Container> {
+  const all = await engine.list({ 'devenv.role': containerRole });
+  const container = all.find(({ id }) => id === name);
+  if (container) return container;
+  throw new UserError('CONTAINER_NOT_FOUND', `There is no container ${name}.`, {
+    hint: all.length === 0 ? 'devenv run --keep leaves one.' : `There are ${all.map(({ id }) => id).join(', ')}.`,
+  });
+}
+
+async function describe(container: Container): Promise<KeptContainer> {
+  const { state, startedAt, exitCode } = await container.inspect();
+  const isRunning = state === 'running';
+  return {
+    name: container.id,
+    image: container.labels['devenv.image'] ?? '',
+    state: isRunning ? 'running' : 'stopped',
+    startedAt: isRunning ? startedAt?.toISOString() : undefined,
+    ...(isRunning || exitCode === undefined ? {} : { exitCode }),
+    ports: container.ports.map(
+      ({ hostAddress, hostPort, containerPort, protocol }) => `${hostAddress}:${hostPort}->${containerPort}/${protocol}`,
+    ),
+  };
+}

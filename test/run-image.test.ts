@@ -1,0 +1,91 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
+import { makeEmptyRig, traces, type Rig } from './rig.ts';
+import { writeBusyboxLayout } from './tiny-image.ts';
+
+let rig: Rig;
+let registry: RealRegistry;
+let cwd: string; // without a devenv.json
+
+const busy = (): string => `${registry.host}/team/busy:1`;
+
+beforeAll(async () => {
+  rig = await makeEmptyRig();
+  registry = await startRealRegistry();
+  cwd = rig.project({ 'a.txt': 'from the host\n' });
+  writeBusyboxLayout(join(rig.base, 'source'));
+  registry.skopeo('copy', '-q', '--dest-tls-verify=false', `oci:${join(rig.base, 'source')}:image`, `docker://${busy()}`);
+});
+afterAll(async () => {
+  const { containers } = (await rig.ok(['ps', '-a', '--json'])).json as { containers: { name: string }[] };
+  if (containers.length > 0) await rig.ok(['rm', '-f', ...containers.map(({ name }) => name)]);
+  await rig[Symbol.asyncDispose]();
+  await registry[Symbol.asyncDispose]();
+});
+
+test('in a folder without devenv.json the first word is an image: pulled, run with a layer and an address of its own, and gone', async () => {
+  const first = await rig.devenv(['run', busy(), 'sh', '-c', 'echo $FROM; pwd; cat /etc/greeting; echo x > /etc/greeting; exit 7'], {
+    cwd,
+  });
+  expect([first.exitCode, first.stdout]).toEqual([7, 'image\n/tmp\nhello\n']);
+  expect(first.stderr).toMatch(/no image .* on this machine; pulling/);
+  const second = await rig.ok(['run', busy(), 'sh', '-c', 'cat /etc/greeting; busybox ip addr'], { cwd });
+  expect(second.stdout).toMatch(/^hello\n[^]*inet (?!127)/);
+  expect(second.stderr).not.toMatch(/pulling/);
+  expect((await rig.ok(['ps', '-a', '--json'])).json['containers']).toEqual([]);
+  expect(traces(join(rig.base, 'data/containers'))).toEqual([]);
+});
+
+test('what Docker users type is understood: variables, user, directory, folders read-only or not, stdin', async () => {
+  mkdirSync(join(cwd, 'shared'), { recursive: true });
+  const flags = ['-i', '-e', 'A=1', '-u', '1000', '-w', '/', '-v', `${cwd}/a.txt:/a.txt:ro`, '-v', './shared:/shared', '--rm'];
+  const script = 'echo $A; busybox id -u; pwd; cat /a.txt; cat; echo no > /a.txt || echo refused';
+  const { stdout } = await rig.ok(['run', ...flags, '--image', busy(), 'sh', '-c', script], { cwd, input: 'from stdin\n' });
+  expect(stdout).toBe('1\n1000\n/\nfrom the host\nfrom stdin\nrefused\n');
+  await rig.ok(['run', '-v', './shared:/shared', busy(), 'sh', '-c', 'echo written > /shared/out'], { cwd });
+  expect(readFileSync(join(cwd, 'shared/out'), 'utf8')).toBe('written\n');
+});
+
+test('a container that is kept has its output, runs again, and is removed by its name', async () => {
+  const run = await rig.devenv(
+    ['run', '--keep', '--name', 'one', busy(), 'sh', '-c', 'echo out; echo err >&2; echo more >> /log; exit 3'],
+    { cwd },
+  );
+  expect([run.exitCode, run.stdout]).toEqual([3, 'out\n']);
+  expect(run.stderr).toMatch(/^err$/m);
+  expect((await rig.ok(['ps', '-a', '--json'])).json['containers']).toMatchObject([
+    { name: 'one', image: busy(), state: 'stopped', exitCode: 3 },
+  ]);
+  expect((await rig.ok(['ps', '--json'])).json['containers']).toEqual([]);
+  expect((await rig.devenv(['run', '--keep', '--name', 'one', busy(), 'true'], { cwd })).stderr).toMatch(/container one already/);
+  await rig.ok(['start', 'one']);
+  expect((await rig.ok(['logs', '-f', 'one'])).stdout).toBe('out\nout\n');
+  const used = await rig.devenv(['rmi', busy(), '--json']);
+  expect(used.json).toMatchObject({ code: 'IMAGE_IN_USE', message: expect.stringContaining('container one') as string });
+  await rig.ok(['rm', 'one']);
+  expect((await rig.devenv(['rm', 'one', '--json'])).json).toMatchObject({ code: 'CONTAINER_NOT_FOUND' });
+});
+
+test('one that runs in the background is reached by its port until it is stopped', async () => {
+  const serve = 'echo hello > /tmp/index.html; exec busybox httpd -f -p 80 -h /tmp';
+  const { stdout } = await rig.ok(['run', '-d', '--name', 'web', '-p', '0:80', busy(), 'sh', '-c', serve], { cwd });
+  expect(stdout).toBe('web\n');
+  const { containers } = (await rig.ok(['ps', '--json'])).json as { containers: { ports: string[] }[] };
+  const [address] = containers[0]!.ports[0]!.split('->');
+  await expect.poll(async () => (await fetch(`http://${address}/index.html`)).text(), { timeout: 10_000 }).toBe('hello\n');
+  expect((await rig.devenv(['rm', 'web', '--json'])).json).toMatchObject({ code: 'CONTAINER_RUNNING' });
+  await rig.ok(['stop', 'web']);
+  await rig.ok(['rm', 'web']);
+});
+
+test('where there is a devenv.json the first word is a command, and flags for images are refused without one', async () => {
+  const project = rig.project({ 'devenv.json': { image: 'scratch' } });
+  writeFileSync(join(project, 'b'), '');
+  const result = await rig.devenv(['run', '-p', '80', 'true', '--json'], { cwd: project });
+  expect([result.exitCode, result.stderr]).toEqual([125, expect.stringMatching(/--publish is for running an image/)]);
+  expect((await rig.ok(['run', '--image', busy(), 'echo', 'hi'], { cwd: project })).stdout).toBe('hi\n');
+  const nothing = await rig.devenv(['run'], { cwd });
+  expect([nothing.exitCode, nothing.stderr]).toEqual([125, expect.stringMatching(/no image is named/)]);
+});
