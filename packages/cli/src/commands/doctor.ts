@@ -20,6 +20,10 @@ export default class Doctor extends DevenvCommand {
     const { flags } = await this.parse(Doctor);
     return await perform('doctor', sharedValues(flags), async ({ core, options, color }) => {
       if (!flags['store']) {
+        // What refuses a normal user the namespace is what doctor is asked for.
+        await core.becomeMappedRoot(options).catch((error: unknown) => {
+          if (!(error instanceof core.UserError)) throw error;
+        });
         const diagnosis = await core.doctor(options);
         return { json: diagnosis, text: describeDiagnosis(diagnosis, color), exitCode: diagnosis.works ? 0 : 1 };
       }

@@ -12,6 +12,6 @@ export function requireEngine(): void {
 
 function whyNotEmbedded(): string | undefined {
   if (process.platform !== 'linux') return `needs Linux, this is ${process.platform}`;
-  if (process.getuid?.() !== 0) return 'needs root, and you are not';
+  if (process.getuid?.() !== 0) return 'works as root, which a normal user becomes in a namespace of their own; that did not happen';
   return undefined;
 }

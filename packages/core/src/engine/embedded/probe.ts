@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync } from '
 import { dirname, join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
+import { idMapping, isMapped } from '../../base/user-namespace.ts';
 import { isMissing } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
 import type { Features, Probe } from '../engine.ts';
@@ -13,15 +14,10 @@ import { initProgram } from './init.ts';
 import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
 import { isFiltered, isInsideContainer, missingCapabilities, outerContainerFix } from './outer-container.ts';
 import { detachAll } from './overlay.ts';
+import { probeDelegation, probeRuntimeVersion, probeSecurityModules, probeSubordinateIds, probeUser, type Finding } from './probe-user.ts';
 import { findProgram } from './programs.ts';
 import { hostProfilePath } from './seccomp.ts';
 import { probeStorage } from './storage/choose-storage.ts';
-
-interface Finding {
-  readonly ok: boolean;
-  readonly answer: string;
-  readonly fix?: string;
-}
 
 export interface ProbeOptions {
   readonly directories: Directories;
@@ -39,9 +35,10 @@ export async function probeHost({ directories, runtime, storage }: ProbeOptions)
     probes.push({ name, required, ...(await find()) });
   };
   const asRoot = (find: () => Finding | Promise<Finding>) => (): Finding | Promise<Finding> =>
-    isRoot ? attempt(find) : { ok: false, answer: 'not tried: needs root' };
+    isRoot ? attempt(find) : { ok: false, answer: 'not tried: the user comes first' };
 
-  await add('root', true, () => (isRoot ? { ok: true, answer: 'yes' } : { ok: false, answer: 'you are not root', fix: 'sudo devenv …' }));
+  await add('user', true, probeUser);
+  if (!isRoot || idMapping().kind !== 'machine') await add('subordinate ids', false, probeSubordinateIds);
   await add('privileges', true, asRoot(probePrivileges));
   await add(
     'OCI runtime',
@@ -58,12 +55,11 @@ export async function probeHost({ directories, runtime, storage }: ProbeOptions)
     true,
     asRoot(() => probeTrees(directories, storage)),
   );
-  await add(
-    'idmapped mounts',
-    false,
-    asRoot(() => probeIdmap(directories)),
-  );
+  if (isRoot && !isMapped()) await add('idmapped mounts', false, () => attempt(() => probeIdmap(directories)));
   await add('control groups', false, probeCgroups);
+  if (isMapped()) await add('delegated groups', false, probeDelegation);
+  await add('security modules', false, () => probeSecurityModules());
+  await add('runtime release', false, () => attempt(() => probeRelease(runtime)));
   await add('seccomp profile', false, probeSeccomp);
   await add('foreign platforms', false, probeEmulators);
   await add('disk space', false, () => probeSpace(directories.data));
@@ -94,6 +90,7 @@ function probePrivileges(): Finding {
     const by = isFiltered() ? 'a seccomp profile refuses' : 'AppArmor or another security module refuses';
     return { ok: false, answer: `${place}, where ${by} unshare and mount`, fix };
   }
+  if (isMapped()) return { ok: true, answer: 'all that the namespace can have' };
   return { ok: true, answer: inside ? 'inside a container that has them' : 'all' };
 }
 
@@ -115,6 +112,11 @@ async function probeRuntimes(directories: Directories, wanted: string | undefine
   }
   const absent = answers.every((answer) => answer.endsWith('is not installed'));
   return { ok, answer: answers.join('; '), ...(ok || !absent ? {} : { fix: 'apt-get install crun' }) };
+}
+
+async function probeRelease(wanted: string | undefined): Promise<Finding> {
+  const path = wanted ?? findProgram('crun') ?? findProgram('runc');
+  return path === undefined ? { ok: true, answer: 'no runtime, no release' } : probeRuntimeVersion(await version(path));
 }
 
 async function version(path: string): Promise<string> {
@@ -214,7 +216,7 @@ function existing(path: string): string {
 
 /** A device that is there may still be refused: by its mode, or by the device list of the container around us. */
 function probeTun(path: string): Finding {
-  const fix = isInsideContainer() ? '--device /dev/net/tun' : 'modprobe tun';
+  const fix = isInsideContainer() ? '--device /dev/net/tun' : isMapped() ? 'sudo chmod 0666 /dev/net/tun, as udev sets it' : 'modprobe tun';
   try {
     closeSync(openSync(path, 'r+'));
     return { ok: true, answer: 'can be opened' };

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -13,6 +13,8 @@ import { containersDirectory, readProcesses } from './container-files.ts';
 import { initProgram } from './init.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { findProgram } from './programs.ts';
+import { subordinateIds } from './subordinate-ids.ts';
+import { whyNoNamespace } from './why-no-namespace.ts';
 
 /**
  * For a normal user: goes on with this very command as root of a user namespace (user_namespaces(7)), in which 0 is the user
@@ -27,18 +29,6 @@ export async function becomeMappedRoot(directories: Directories): Promise<void> 
   const nsenter = findProgram('nsenter') ?? missing('nsenter', 'util-linux');
   const mapped = ['--target', String(holder.pid), '--user', '--setuid', '0', '--setgid', '0', '--'];
   replaceProcess(nsenter, [...mapped, process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
-}
-
-/** A part of the subordinate ids of a user or group (subuid(5)). */
-interface Range {
-  readonly first: number;
-  readonly count: number;
-}
-
-/** What a normal user's namespace can be made of. `undefined`: no subordinate ids, so that 0 is all there is. */
-export interface SubordinateIds {
-  readonly uids: Range;
-  readonly gids: Range;
 }
 
 function holderFile(directories: Directories): string {
@@ -92,17 +82,22 @@ async function holdAgain(heir: LivingProcess, init: string): Promise<LivingProce
 
 async function holdNew(init: string): Promise<LivingProcess> {
   const unshare = findProgram('unshare') ?? missing('unshare', 'util-linux');
-  const ids = subordinateIds();
+  const { uid, gid } = userInfo();
+  const ids = subordinateIds(uid);
   const holder = await startHolder(unshare, ['--user', '--', init, '-P']);
   try {
-    const { uid, gid } = userInfo();
-    for (const [kind, id] of [
-      ['uid', uid],
-      ['gid', gid],
-    ] as const) {
-      const range = ids?.[`${kind}s`];
-      const map = ['0', String(id), '1', ...(range ? ['1', String(range.first), String(range.count)] : [])];
-      await writeMap(kind, holder.pid, map);
+    if (ids) {
+      await writeMap('uid', holder.pid, [[0, uid, 1], [1, ids.uids.first, ids.uids.count]]); // prettier-ignore
+      await writeMap('gid', holder.pid, [[0, gid, 1], [1, ids.gids.first, ids.gids.count]]); // prettier-ignore
+    } else {
+      // Who maps nothing but themselves needs no help, but has to give up groups first (user_namespaces(7)).
+      for (const [file, text] of [
+        ['setgroups', 'deny'],
+        ['uid_map', `0 ${uid} 1`],
+        ['gid_map', `0 ${gid} 1`],
+      ] as const)
+        // prettier-ignore
+        writeFileSync(`/proc/${holder.pid}/${file}`, text);
     }
   } catch (error) {
     signalProcess(holder, 'SIGKILL');
@@ -121,39 +116,23 @@ async function startHolder(program: string, args: readonly string[]): Promise<Li
       if (child.pid !== undefined && namespaceOf(child.pid) !== undefined) return identify(child.pid);
       await delay(1);
     }
-    throw new UserError('ENGINE_UNAVAILABLE', 'No user namespace can be made here.', {
-      hint: 'devenv doctor says what refuses it and how to allow it',
+    const reason = whyNoNamespace(readText);
+    throw new UserError('ENGINE_UNAVAILABLE', `No user namespace can be made here${reason ? `: ${reason.answer}` : ''}.`, {
+      hint: reason?.fix ?? 'devenv doctor says more; root needs none',
     });
   })();
   return await Promise.race([entered, failed]);
 }
 
 /** newuidmap(1): set-user-ID programs write maps with more than our own id, as far as /etc/subuid allows. */
-async function writeMap(kind: 'uid' | 'gid', pid: number, map: readonly string[]): Promise<void> {
+async function writeMap(kind: 'uid' | 'gid', pid: number, map: readonly (readonly number[])[]): Promise<void> {
   const tool = `new${kind}map`;
   const program = findProgram(tool) ?? missing(tool, 'uidmap');
-  const { exitCode, stderr } = await run(program, [String(pid), ...map]);
+  const { exitCode, stderr } = await run(program, [String(pid), ...map.flat().map(String)]);
   if (exitCode === 0) return;
   throw new UserError('ENGINE_UNAVAILABLE', `${tool} could not write the ids of the user namespace: ${stderr.trim()}`, {
     hint: 'devenv doctor says what it needs',
   });
-}
-
-/** The first range of 65,536 ids or, failing that, the longest; undefined without any. */
-export function subordinateIds(): SubordinateIds | undefined {
-  const { username, uid } = userInfo();
-  const [uids, gids] = ['/etc/subuid', '/etc/subgid'].map((path) => rangeIn(readText(path) ?? '', [username, String(uid)]));
-  return uids && gids ? { uids, gids } : undefined;
-}
-
-/** subuid(5): `name-or-uid:first:count` a line. */
-export function rangeIn(text: string, names: readonly string[]): Range | undefined {
-  const most = 65536; // more are never used: ids of images are 16 bits, and nothing else is kept free for other namespaces
-  const ranges = text.split('\n').flatMap((line): Range[] => {
-    const [name = '', first, count] = line.split(':');
-    return names.includes(name) && Number(count) > 0 ? [{ first: Number(first), count: Math.min(Number(count), most) }] : [];
-  });
-  return ranges.toSorted((a, b) => b.count - a.count)[0];
 }
 
 /** The holder, for who is about to remove what names it. */
