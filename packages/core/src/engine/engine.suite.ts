@@ -8,6 +8,7 @@ import { isolationLaws } from './suite/isolation-laws.ts';
 import { logLaws } from './suite/log-laws.ts';
 import { mountLaws } from './suite/mount-laws.ts';
 import { networkLaws } from './suite/network-laws.ts';
+import { useLaws } from './suite/use-laws.ts';
 import { Rig, type EngineUnderTest } from './suite/rig.ts';
 
 /** What every engine must do. Needs what the engine needs (root, say); makes its own image. Returns the rig for tests of this engine alone. */
@@ -26,6 +27,7 @@ export function engineSuite(name: string, make: () => EngineUnderTest, more: (ri
     breakOutLaws(rig);
     hostileImageLaws(rig);
     networkLaws(rig);
+    useLaws(rig);
     more(rig);
   });
 }

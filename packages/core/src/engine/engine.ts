@@ -30,6 +30,8 @@ export interface Runner {
   list(labels: Readonly<Record<string, string>>): Promise<readonly Container[]>;
   /** Removes the volumes whose names begin so; idempotent. */
   removeVolumes(prefix: string): Promise<void>;
+  /** Walks them, for their bytes on the disk. */
+  volumes(): Promise<readonly { readonly name: string; readonly bytes: number }[]>;
   /** Removes what crashed commands left: containers, mounts, network namespaces, drafts whose owner is gone. */
   reap(report: Report): Promise<void>;
 }
@@ -181,6 +183,10 @@ export interface Container {
   stop(options?: { readonly graceSeconds?: number }): Promise<void>;
   remove(): Promise<void>;
   exec(command: readonly string[], options: ExecOptions): Promise<Process>;
+  /** What it uses at this moment; nothing when it does not run. What the engine cannot find out is absent. */
+  use(): Promise<ContainerUse>;
+  /** Bytes on the disk of what it changed and wrote: its volumes and layers are not its own. Walks them. */
+  size(): Promise<number>;
   /** What its command has written to stdout and stderr, oldest first, as far as it is kept; what `exec` runs is not in it. */
   logs(options: LogOptions): AsyncIterable<LogLine>;
   /**
@@ -189,6 +195,18 @@ export interface Container {
    * @throws UserError PORT_TAKEN: then the ports are as they were
    */
   update(changes: Pick<ContainerSpec, 'env' | 'ports' | 'limits' | 'labels'>): Promise<void>;
+}
+
+/** Limits are absent where there are none. */
+export interface ContainerUse {
+  /** Without what the kernel can have back at any time. */
+  readonly memory?: { readonly bytes: number; readonly limit?: number };
+  /** Processor time since it was started; the limit is in processors. */
+  readonly cpu?: { readonly seconds: number; readonly limit?: number };
+  /** Processes and threads. */
+  readonly pids?: { readonly count: number; readonly limit?: number };
+  /** Bytes since it was started. */
+  readonly network?: { readonly received: number; readonly sent: number } | undefined;
 }
 
 export interface LogOptions {

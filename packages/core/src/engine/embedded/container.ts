@@ -6,8 +6,9 @@ import { isDiskFull } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
+import { treeSize } from '../../base/tree-size.ts';
 import type { LayerId } from '../../store/layer-store.ts';
-import type { Container, ContainerState, ExecOptions, LogLine, LogOptions, PortMapping, Process } from '../engine.ts';
+import type { Container, ContainerState, ContainerUse, ExecOptions, LogLine, LogOptions, PortMapping, Process } from '../engine.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type ContainerFiles, type Journal } from './container-files.ts';
 import { containerLog } from './container-log.ts';
@@ -17,6 +18,7 @@ import { closeNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
 import type { Writable } from './storage/storage-driver.ts';
+import { readNetworkUse, readUse } from './resource-use.ts';
 import { endStrays } from './strays.ts';
 import { updateContainer } from './update-container.ts';
 import { launch, lowerDirectories, mountRoot, storageOf, type StartContext } from './start-container.ts';
@@ -105,6 +107,17 @@ export class EmbeddedContainer implements Container {
   async update(changes: Parameters<Container['update']>[0]): Promise<void> {
     using _held = await this.hold();
     await updateContainer(this.directory, changes);
+  }
+
+  async use(): Promise<ContainerUse> {
+    const init = readProcesses(this.directory)?.init;
+    if (!init || !isAlive(init)) return {};
+    const network = readNetworkUse(init.pid);
+    return { ...readUse(readRecord(this.directory)?.cgroup), ...(network ? { network } : {}) };
+  }
+
+  async size(): Promise<number> {
+    return treeSize(this.directory);
   }
 
   logs(options: LogOptions): AsyncIterable<LogLine> {

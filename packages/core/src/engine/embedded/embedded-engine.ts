@@ -10,7 +10,7 @@ import { createContainer } from './create-container.ts';
 import { probeHost } from './probe.ts';
 import { reap } from './reap.ts';
 import { openStorage, storageVariable } from './storage/choose-storage.ts';
-import { removeVolumes } from './volumes.ts';
+import { measureVolumes, removeVolumes } from './volumes.ts';
 
 export interface EmbeddedEngineOptions {
   readonly directories: Directories;
@@ -45,6 +45,7 @@ export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
       });
       return found.map((directory) => new EmbeddedContainer(directory, context));
     },
+    volumes: () => measureVolumes(directories),
     removeVolumes: (prefix) => removeVolumes(directories, prefix),
     reap: (report) => reap({ ...context, runtime, report }),
     builder: embeddedBuilder({ ...context, cache, runtime }),

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { isMissing } from '../../base/files.ts';
+import { treeSize } from '../../base/tree-size.ts';
 
 export function volumesDirectory(directories: Directories): string {
   return join(directories.data, 'volumes');
@@ -19,6 +20,10 @@ export async function removeVolumes(directories: Directories, prefix: string): P
       rmSync(join(volumesDirectory(directories), name), { recursive: true, force: true });
       rmSync(volumeIdsFile(directories, name), { force: true });
     }
+}
+
+export async function measureVolumes(directories: Directories): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
+  return listVolumes(directories).map((name) => ({ name, bytes: treeSize(join(volumesDirectory(directories), name)) }));
 }
 
 function listVolumes(directories: Directories): string[] {
