@@ -168,7 +168,6 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
       writeFileAtomically(at('step-keys', `${record.key}.json`), JSON.stringify(record));
     },
 
-    async all(): Promise<readonly StepRecord[]> {
     async used(key: StepKey): Promise<void> {
       try {
         const now = new Date();
@@ -178,6 +177,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
       }
     },
 
+    async all(): Promise<readonly StepRecord[]> {
       return listDirectory(at('step-keys'))
         .filter((name) => name.endsWith('.json'))
         .map(readStep)
@@ -324,11 +324,11 @@ function checkFormat(data: string): void {
   }
 }
 
-function listDirectory(path: string): string[] {
 function isReadOnly(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'EROFS';
 }
 
+function listDirectory(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];
 }
 
