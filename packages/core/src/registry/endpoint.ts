@@ -71,7 +71,7 @@ export class Endpoint {
    */
   sharesCredentialsWith(url: URL): boolean {
     const known = settingsOf(this.#settings, this.host).tokenServer ?? publicTokenServers[this.host];
-    return url.origin === this.origin || (url.protocol === 'https:' && url.host === known);
+    return url.origin === this.origin || url.host === known;
   }
 }
 

@@ -49,7 +49,10 @@ export interface Served {
 }
 
 /** One small image and where a registry serves its parts. `change` spoils what is served, not what is named. */
-export function fakeImage(repository = 'image'): {
+export function fakeImage(
+  repository = 'image',
+  lines = 20_000,
+): {
   readonly documents: Record<string, Served>;
   readonly layerPath: string;
   readonly configPath: string;
@@ -58,7 +61,7 @@ export function fakeImage(repository = 'image'): {
   readonly layer: Buffer;
   readonly tar: Buffer;
 } {
-  const tar = tarOfOneFile('file', Array.from({ length: 20_000 }, (_, index) => sha256(String(index))).join('')); // hardly compresses
+  const tar = tarOfOneFile('file', Array.from({ length: lines }, (_, index) => sha256(String(index))).join('')); // hardly compresses
   const layer = gzipSync(tar);
   const config = JSON.stringify({
     os: 'linux',

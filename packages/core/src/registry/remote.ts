@@ -36,7 +36,7 @@ export function remoteRegistry(options: RemoteOptions): RemoteRegistry {
   const downloads = options.downloads === undefined ? undefined : new PartialDownloads(options.downloads);
   return {
     ...contentRegistry({
-      manifest: (reference) => fetchManifest(lines.sources(reference), reference),
+      manifest: (reference) => fetchManifest(lines, reference),
       blob: (reference, descriptor, blobOptions) => {
         const kept = blobOptions.keep ? downloads?.open(descriptor) : undefined;
         return fetchBlob(reference, descriptor, { ...blobOptions, sources: lines.sources(reference), kept });
@@ -60,6 +60,7 @@ class Lines {
   readonly #env: RemoteOptions['env'];
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #connections = new Map<string, Connection>();
+  readonly #left = new Set<Connection>();
 
   constructor({ env, settings = {}, silence, signal, pause, report }: RemoteOptions) {
     const authoritiesOf = (host: string): string | undefined => settingsOf(settings, host).ca;
@@ -83,7 +84,12 @@ class Lines {
       const endpoint = this.#kept(this.#endpoints, address, () => Endpoint.ofMirror(address, this.#settings));
       return this.#connect(endpoint, repository, address, { attempts: 2 });
     });
-    return [...mirrors, this.to({ registry, repository })];
+    return [...mirrors.filter((mirror) => !this.#left.has(mirror)), this.to({ registry, repository })];
+  }
+
+  /** A mirror that did not do: it is not asked for the rest. */
+  leave(mirror: Connection): void {
+    this.#left.add(mirror);
   }
 
   #connect(endpoint: Endpoint, repository: string, place: string, more: Partial<ConnectionOptions> = {}): Connection {
@@ -106,7 +112,8 @@ class Lines {
 type Answer = { readonly bytes: Buffer; readonly mediaType?: string } | undefined;
 
 /** The first that has it. What goes wrong at a mirror is no answer; the registry itself is asked last. */
-async function fetchManifest(sources: readonly Connection[], reference: Reference): Promise<Answer> {
+async function fetchManifest(lines: Lines, reference: Reference): Promise<Answer> {
+  const sources = lines.sources(reference);
   for (const mirror of sources.slice(0, -1)) {
     try {
       const found = await manifestAt(mirror, reference);
@@ -114,6 +121,7 @@ async function fetchManifest(sources: readonly Connection[], reference: Referenc
     } catch (error) {
       if (!isOfNetwork(error)) throw error;
     }
+    lines.leave(mirror);
   }
   return manifestAt(sources.at(-1)!, reference);
 }
