@@ -24,6 +24,8 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['rmi', async () => (await import('./commands/rmi.ts')).default],
   ['save', async () => (await import('./commands/save.ts')).default],
   ['load', async () => (await import('./commands/load.ts')).default],
+  ['stats', async () => (await import('./commands/stats.ts')).default],
+  ['du', async () => (await import('./commands/du.ts')).default],
   ['gc', async () => (await import('./commands/gc.ts')).default],
   ['doctor', async () => (await import('./commands/doctor.ts')).default],
   // It speaks of this table, and so cannot import it.

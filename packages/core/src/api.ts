@@ -5,11 +5,13 @@ import type {
   Collection,
   CommandOptions,
   Diagnosis,
+  DiskUsage,
   Environment,
   Exit,
   Explanation,
   Logs,
   Options,
+  ResourceUse,
   Status,
   UpOptions,
   UpResult,
@@ -92,6 +94,16 @@ export async function status(options: Options): Promise<Status> {
 /** Removes what nothing needs: layers, caches, logs, what killed commands left. Running commands go on. @throws UserError USAGE */
 export async function collect(options: CollectOptions): Promise<Collection> {
   return atDisk(options, async () => (await import('./collect.ts')).collect(options));
+}
+
+/** What environments, images and caches take on the disk, and what `collect` would free. */
+export async function diskUsage(options: Options): Promise<DiskUsage> {
+  return atDisk(options, async () => (await import('./disk-usage.ts')).diskUsage(options));
+}
+
+/** What the running environments use, again and again until the reader ends or the signal aborts: the first time after half a second. */
+export async function* resourceUse(options: Options): AsyncGenerator<readonly ResourceUse[]> {
+  yield* (await import('./resource-use.ts')).resourceUse(options);
 }
 
 /** Whether every layer, reference and key of the store is as it was written. */

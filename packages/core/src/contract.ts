@@ -174,3 +174,50 @@ export interface StoreVerdict {
   readonly leftovers: CountedBytes;
   readonly repaired: boolean;
 }
+
+export interface DiskUsage {
+  readonly environments: readonly EnvironmentDiskUsage[];
+  /** Each counted once, whoever uses it. */
+  readonly layers: CountedBytes;
+  /** Layers of named images that no environment uses. */
+  readonly images: CountedBytes;
+  /** What all containers changed and wrote. */
+  readonly containers: CountedBytes;
+  /** Also those whose environment is gone. */
+  readonly volumes: CountedBytes;
+  /** Downloads, what steps keep between builds, hashes. */
+  readonly caches: CountedBytes;
+  readonly totalBytes: number;
+  /** What `gc` would free now. */
+  readonly freeableBytes: number;
+}
+
+export interface EnvironmentDiskUsage {
+  readonly environmentId: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly layers: number;
+  /** Of layers that no other environment and no image uses. */
+  readonly ownBytes: number;
+  readonly sharedBytes: number;
+  /** What its container changed and wrote. */
+  readonly changesBytes: number;
+  readonly volumesBytes: number;
+}
+
+export interface ResourceUse {
+  readonly environmentId: string;
+  readonly name: string;
+  readonly folder: string;
+  readonly containerId: string;
+  readonly memoryBytes?: number;
+  readonly memoryLimit?: number;
+  /** Processors in use since the last look: 1.5 = one and a half. */
+  readonly cpus?: number;
+  readonly cpuLimit?: number;
+  readonly pids?: number;
+  readonly pidsLimit?: number;
+  readonly diskBytes: number;
+  readonly receivedBytes?: number;
+  readonly sentBytes?: number;
+}
