@@ -22,6 +22,7 @@ import {
 import { containerLock, EmbeddedContainer, removeContainer } from './container.ts';
 import { checkMounts } from './container-mounts.ts';
 import { giveToRoot, swapOwner, type IdSwap } from './id-swap.ts';
+import { hostLabels } from './host-labels.ts';
 import { initPath, installInit } from './init.ts';
 import { identify } from './living-process.ts';
 import { claimPorts } from './network.ts';
@@ -142,7 +143,15 @@ async function decide(
     runtimeRoot: runtime.root,
     ...(cgroup === undefined ? {} : { cgroup }),
     ...(ids ? { ids } : {}),
-    process: ociProcess({ args, env, user, workdir: spec.workdir, capabilities, noNewPrivileges: spec.security.noNewPrivileges }),
+    process: ociProcess({
+      args,
+      env,
+      user,
+      workdir: spec.workdir,
+      capabilities,
+      noNewPrivileges: spec.security.noNewPrivileges,
+      labels: await hostLabels(context.directories.data, { id: spec.id, privileged: spec.security.privileged }),
+    }),
   };
 }
 

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { idMapping } from '../../base/user-namespace.ts';
+import type { SecurityLabels } from './security-labels.ts';
 import type { User } from './user.ts';
 
 /** process of the runtime-spec (config.md#process). */
-export interface OciProcess {
+export interface OciProcess extends SecurityLabels {
   readonly terminal: boolean;
   readonly user: { readonly uid: number; readonly gid: number; readonly additionalGids: readonly number[]; readonly umask: number };
   readonly args: readonly string[];
@@ -21,6 +22,7 @@ export interface ProcessOptions {
   readonly workdir: string;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
+  readonly labels?: SecurityLabels;
 }
 
 export function ociProcess(options: ProcessOptions): OciProcess {
@@ -34,6 +36,7 @@ export function ociProcess(options: ProcessOptions): OciProcess {
     capabilities: processCapabilities(options.capabilities, uid),
     noNewPrivileges: options.noNewPrivileges,
     rlimits: [openFiles()],
+    ...options.labels,
   };
 }
 

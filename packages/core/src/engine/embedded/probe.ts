@@ -10,6 +10,7 @@ import type { Features, Probe } from '../engine.ts';
 import { tryRuntime } from './choose-runtime.ts';
 import { mountOwned } from './idmap.ts';
 import { emulatedArchitectures } from '../emulators.ts';
+import { hostModules } from './host-labels.ts';
 import { initProgram } from './init.ts';
 import { enterEngineNamespace, isHybrid, makePrivateDirectory, runtimeRoot } from './oci-runtime.ts';
 import { isFiltered, isInsideContainer, missingCapabilities, outerContainerFix } from './outer-container.ts';
@@ -17,6 +18,7 @@ import { detachAll } from './overlay.ts';
 import { probeDelegation, probeRuntimeVersion, probeSecurityModules, probeSubordinateIds, probeUser, type Finding } from './probe-user.ts';
 import { findProgram } from './programs.ts';
 import { hostProfilePath } from './seccomp.ts';
+import { appArmorFinding, selinuxFinding } from './label-findings.ts';
 import { probeStorage } from './storage/choose-storage.ts';
 
 export interface ProbeOptions {
@@ -61,6 +63,8 @@ export async function probeHost({ directories, runtime, storage }: ProbeOptions)
   await add('security modules', false, () => probeSecurityModules());
   await add('runtime release', false, () => attempt(() => probeRelease(runtime)));
   await add('seccomp profile', false, probeSeccomp);
+  await add('AppArmor', false, () => appArmorFinding(hostModules(directories.data)));
+  await add('SELinux', false, () => selinuxFinding(hostModules(directories.data), directories.data));
   await add('foreign platforms', false, probeEmulators);
   await add('disk space', false, () => probeSpace(directories.data));
   await add('mmdebstrap', false, () => program('mmdebstrap', 'mmdebstrap'));

@@ -7,6 +7,7 @@ import { swapMappings, type IdSwap } from './id-swap.ts';
 import { checkTree } from './check-tree.ts';
 import type { OciProcess } from './oci-process.ts';
 import type { SeccompFilter } from './seccomp.ts';
+import { mountLabel } from './security-labels.ts';
 
 /** A mount of the runtime-spec (config.md#mounts). */
 export interface OciMount {
@@ -42,6 +43,7 @@ export function runtimeConfig(options: RuntimeConfigOptions): object {
   const { limits, privileged } = options;
   const own = new Set(options.mounts.map(({ destination }) => destination));
   checkTree(options.rootfs, { workdir: options.process.cwd, targets: [...own] });
+  const label = mountLabel(options.process.selinuxLabel);
   return {
     ociVersion: '1.0.2',
     process: options.process,
@@ -62,6 +64,7 @@ export function runtimeConfig(options: RuntimeConfigOptions): object {
         'net.ipv4.ping_group_range': `0 ${Math.min(idMapping().count - 1, 2147483647)}`,
       },
       ...(options.seccomp ? { seccomp: options.seccomp } : {}),
+      ...(label === undefined ? {} : { mountLabel: label }),
       ...(privileged ? { devices: hostDevices() } : { maskedPaths, readonlyPaths }),
     },
   };

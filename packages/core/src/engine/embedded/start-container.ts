@@ -13,6 +13,7 @@ import type { ContainerSpec } from '../engine.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
 import { giveToRoot, swapOwner } from './id-swap.ts';
+import { hostLabels } from './host-labels.ts';
 import { initPath } from './init.ts';
 import { identify, isAlive, type LivingProcess } from './living-process.ts';
 import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
@@ -62,6 +63,8 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   for (const path of [join(files.exit, spec.id), join(files.exit, 'oom'), files.processes]) rmSync(path, { force: true });
   if (record.cgroup === undefined) tellWithoutLimits(spec, context.report);
   await claimPorts(record.ports); // somebody may have taken one while the container was stopped
+  // After a restart of the machine the profile has to be loaded again.
+  if (record.process.apparmorProfile !== undefined) await hostLabels(context.directories.data, { id: spec.id, privileged: false });
   writeNetworkFiles(files.etc, spec.hostname);
   giveToRoot(files.etc, record.ids);
   const startedAt = new Date().toISOString();

@@ -11,6 +11,7 @@ import { defaultCapabilities } from './capabilities.ts';
 import { removeCgroup } from './cgroup.ts';
 import { checkCommand } from './command.ts';
 import { cgroupPath, writeJson } from './container-files.ts';
+import { hostLabels } from './host-labels.ts';
 import { initPath } from './init.ts';
 import { makeMountPoint } from './mount-point.ts';
 import { writeNetworkFiles } from './network.ts';
@@ -65,6 +66,7 @@ export async function runStep(
       workdir: step.workdir,
       capabilities: defaultCapabilities,
       noNewPrivileges: false,
+      labels: await hostLabels(context.directories.data, { id: context.id, privileged: false }),
     });
     const config = runtimeConfig({
       process, rootfs: context.tree, readonlyRoot: false, hostname, mounts, cgroup, limits: {}, privileged: false,
