@@ -30,6 +30,7 @@ export interface RuntimeConfigOptions {
   readonly cgroup: string | undefined;
   readonly limits: Limits;
   readonly seccomp: SeccompFilter | undefined;
+  readonly annotations?: Readonly<Record<string, string>>;
   readonly privileged: boolean;
   /** Given: the container has a user namespace of its own, in which these change places with root. */
   readonly ids?: IdSwap | undefined;
@@ -49,6 +50,7 @@ export function runtimeConfig(options: RuntimeConfigOptions): object {
     process: options.process,
     root: { path: options.rootfs, readonly: options.readonlyRoot },
     hostname: options.hostname,
+    ...(options.annotations ? { annotations: options.annotations } : {}),
     mounts: [...usualMounts(options).filter(({ destination }) => !own.has(destination)), ...options.mounts],
     linux: {
       namespaces: [

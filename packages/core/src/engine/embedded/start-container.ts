@@ -7,9 +7,10 @@ import { UserError } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { readText } from '../../base/files.ts';
 import { start } from '../../base/processes.ts';
-import { isMapped } from '../../base/user-namespace.ts';
+import { idMapping, isMapped } from '../../base/user-namespace.ts';
 import type { LayerStore } from '../../store/layer-store.ts';
 import type { ContainerSpec } from '../engine.ts';
+import { compiledFilter } from './compiled-filter.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
 import { giveToRoot, swapOwner } from './id-swap.ts';
@@ -19,7 +20,7 @@ import { identify, isAlive, type LivingProcess } from './living-process.ts';
 import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
 import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
-import { runtimeConfig, type OciMount } from './runtime-config.ts';
+import { runtimeConfig } from './runtime-config.ts';
 import { seccompFilter } from './seccomp.ts';
 import type { Storage } from './storage/choose-storage.ts';
 import type { StorageDriver } from './storage/storage-driver.ts';
@@ -61,6 +62,7 @@ export async function launch(record: ContainerRecord, directory: string, layers:
   const { spec } = record;
   for (const path of [files.bundle, files.exit, files.etc, files.mounts]) makePrivateDirectory(path);
   for (const path of [join(files.exit, spec.id), join(files.exit, 'oom'), files.processes]) rmSync(path, { force: true });
+  if (idMapping().kind === 'single') tellSingleId(context.report);
   if (record.cgroup === undefined) tellWithoutLimits(spec, context.report);
   await claimPorts(record.ports); // somebody may have taken one while the container was stopped
   // After a restart of the machine the profile has to be loaded again.
@@ -92,6 +94,14 @@ async function createThenConnect(...[record, files, layers, context]: Parameters
   const processes = await create(record, files, layers, context);
   if (record.spec.network !== 'none') await connectNetwork(files.network, processes.init.pid, record.ports, context.report);
   return processes;
+}
+
+function tellSingleId(report: Report): void {
+  report({
+    type: 'notice', level: 'warning',
+    message: 'single-id mode: you have no subordinate ids, so everybody inside is root, and chown, su and apt fail',
+    hint: 'devenv doctor says how to get them',
+  }); // prettier-ignore
 }
 
 function tellWithoutLimits({ limits }: ContainerSpec, report: Report): void {
@@ -136,23 +146,31 @@ async function create(
     ids,
     owner: swapOwner(ids, process.user),
   });
-  writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, mounts));
-  return createWithConmon(record, files);
+  const { privileged, seccomp } = spec.security;
+  const filter = privileged ? undefined : seccompFilter(seccomp, process.capabilities.bounding);
+  const compiled = compiledFilter(filter, { program: record.runtime, root: record.runtimeRoot });
+  writeJson(join(files.bundle, 'config.json'), bundleConfig(record, files, { mounts, seccomp: filter, annotations: compiled.annotations }));
+  const processes = await createWithConmon(record, files);
+  compiled.keep(spec.id);
+  return processes;
 }
 
-function bundleConfig(record: ContainerRecord, files: ContainerFiles, mounts: readonly OciMount[]): object {
+function bundleConfig(
+  record: ContainerRecord,
+  files: ContainerFiles,
+  found: Pick<Parameters<typeof runtimeConfig>[0], 'mounts' | 'seccomp' | 'annotations'>,
+): object {
   const { spec, process } = record;
-  const { privileged, seccomp, readonlyRoot } = spec.security;
+  const { privileged, readonlyRoot } = spec.security;
   return runtimeConfig({
     process,
     rootfs: files.rootfs,
     readonlyRoot,
     hostname: spec.hostname,
-    mounts,
+    ...found,
     network: isMapped() ? undefined : files.network,
     cgroup: record.cgroup,
     limits: spec.limits,
-    seccomp: privileged ? undefined : seccompFilter(seccomp, process.capabilities.bounding),
     privileged,
     ids: record.ids,
   });

@@ -10,6 +10,7 @@ import type { StepProcess } from '../engine.ts';
 import { defaultCapabilities } from './capabilities.ts';
 import { removeCgroup } from './cgroup.ts';
 import { checkCommand } from './command.ts';
+import { compiledFilter, type CompiledFilter } from './compiled-filter.ts';
 import { cgroupPath, writeJson } from './container-files.ts';
 import { hostLabels } from './host-labels.ts';
 import { initPath } from './init.ts';
@@ -68,13 +69,15 @@ export async function runStep(
       noNewPrivileges: false,
       labels: await hostLabels(context.directories.data, { id: context.id, privileged: false }),
     });
+    const seccomp = seccompFilter('default', process.capabilities.bounding);
+    const compiled = compiledFilter(seccomp, context.runtime);
     const config = runtimeConfig({
       process, rootfs: context.tree, readonlyRoot: false, hostname, mounts, cgroup, limits: {}, privileged: false,
       network: await context.network(step.network),
-      seccomp: seccompFilter('default', process.capabilities.bounding),
+      seccomp, annotations: compiled.annotations,
     }); // prettier-ignore
     writeJson(join(bundle, 'config.json'), config);
-    return await runInForeground(step, context, bundle, user);
+    return await runInForeground(step, { ...context, compiled }, bundle, user);
   } finally {
     if (existsSync(join(context.runtime.root, context.id))) await deleteFromRuntime(context.runtime, context.id); // mostly it has done so itself
     await removeCgroup(cgroup);
@@ -95,7 +98,7 @@ function commandProblem(step: StepProcess, context: StepContext, user: User): Us
 
 async function runInForeground(
   step: StepProcess,
-  context: StepContext,
+  context: StepContext & { readonly compiled: CompiledFilter },
   bundle: string,
   user: User,
 ): Promise<{ exitCode: number; oomKilled: boolean }> {
@@ -105,6 +108,7 @@ async function runInForeground(
   const onAbort = (): void => void killUntil(end.signal, context).catch(() => {}); // the step then ends by itself
   const before = machineOutOfMemoryCount();
   step.signal.addEventListener('abort', onAbort, { once: true });
+  const keeping = keepFilter(context);
   try {
     const args = runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id);
     const exitCode = await runOnPipe(runtime.program, args, openPipe(join(bundle, 'output'), user), step.onOutput);
@@ -114,8 +118,18 @@ async function runInForeground(
     return { exitCode, oomKilled: exitCode === 137 && machineOutOfMemoryCount() > before };
   } finally {
     end.abort();
+    clearInterval(keeping);
     step.signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** While the container is there, which may be a moment only: when that is missed, the next step's is as good. */
+function keepFilter({ compiled, id }: StepContext & { readonly compiled: CompiledFilter }): NodeJS.Timeout {
+  const pause = 2; // ms
+  const timer = setInterval(() => {
+    if (compiled.keep(id)) clearInterval(timer);
+  }, pause);
+  return timer;
 }
 
 /** Runs the program to its end and its output's; returns its exit code. */
