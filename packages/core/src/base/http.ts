@@ -166,6 +166,8 @@ function failureOf(error: unknown, url: URL, signal: AbortSignal | undefined): u
   if (signal?.aborted) return signal.reason ?? error;
   // What the body that is sent failed with is not the server's.
   if (error instanceof UserError || error instanceof HttpFailure) return error;
+  if (error instanceof Error && error.name === 'HTTPParserError')
+    return new HttpFailure(`${url.host} does not speak HTTP as it should`, { temporary: false, cause: error });
   const code = codeOf(error);
   const known = reasons[code];
   if (known) return new HttpFailure(`${url.host} ${known.text} (${code})`, { temporary: false, ...known, cause: error });

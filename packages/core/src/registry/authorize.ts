@@ -120,7 +120,10 @@ async function tokenIn(
     });
   }
   const found = tokenOf(await smallBody(response));
-  if (found === undefined) throw new UserError('REGISTRY_ANSWER', `${realm.host} answers without a token for ${endpoint.host}.`);
+  if (found === undefined)
+    throw new UserError('REGISTRY_ANSWER', `${realm.host} answers without a token for ${endpoint.host}.`, {
+      hint: 'It does not follow the specification: tell who runs it.',
+    });
   return found;
 }
 

@@ -252,7 +252,7 @@ export class Connection {
 
 export function unreachable(host: string, failure: HttpFailure): UserError {
   return new UserError('REGISTRY_UNREACHABLE', `The registry ${host} cannot be reached: ${failure.message}.`, {
-    ...(failure.hint ? { hint: failure.hint } : {}),
+    hint: failure.hint ?? 'Is it running, and is nothing between here and there in its way? Try again.',
     cause: failure,
   });
 }

@@ -180,7 +180,10 @@ async function startTokenServer(
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const server = createHttpServer((request, response) => {
     const known = Buffer.from((request.headers.authorization ?? '').replace('Basic ', ''), 'base64').toString();
-    if (known !== password) return void response.writeHead(401).end();
+    if (known !== password) {
+      response.writeHead(401).end();
+      return;
+    }
     const scopes = new URL(request.url!, 'http://x').searchParams.getAll('scope');
     granted.push([known.split(':')[0], ...scopes].join(' '));
     const access = scopes.map((scope) => {
