@@ -10,4 +10,4 @@ await becomeMappedRoot(places);
 const holder = holderOf(places); // the command may remove all that there is
 const [program = '', ...args] = process.argv.slice(2);
 process.exitCode = spawnSync(program, args, { stdio: 'inherit' }).status ?? 1;
-releaseHolder(places, holder);
+await releaseHolder(places, holder);

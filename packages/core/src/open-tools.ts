@@ -121,7 +121,7 @@ export function placesOf(options: Pick<Options, 'env'>): Directories {
 
 /** The last environment of a normal user is gone, or so it may be: ends what keeps their user namespace while nobody is in it. */
 export async function leaveNamespace(options: Pick<Options, 'env'>): Promise<void> {
-  if (isMapped()) (await import('./engine/embedded/user-namespace.ts')).releaseHolder(placesOf(options));
+  if (isMapped()) await (await import('./engine/embedded/user-namespace.ts')).releaseHolder(placesOf(options));
 }
 
 /** The user of this machine, also where devenv is root of a namespace of theirs. */

@@ -1,4 +1,7 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { UserError } from '../base/errors.ts';
+import { idMapping } from '../base/user-namespace.ts';
 import { run } from '../base/processes.ts';
 import type { Build } from '../engine/engine.ts';
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts';
@@ -23,6 +26,7 @@ export function debianBase(
   tools: BuildTools,
   task: string,
 ): Promise<LayerId> {
+  if (idMapping().kind === 'single') throw needsIds();
   return session.fill(async (directory) => {
     const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, platform, directory), {
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.proxies },
@@ -32,6 +36,8 @@ export function debianBase(
       throw translate(error);
     });
     if (exitCode !== 0) throw failure(base, exitCode, stderr);
+    // Device nodes are made by the machine's root only, and a container brings its own: without them the layer is the same for all.
+    for (const name of readdirSync(join(directory, 'dev'))) rmSync(join(directory, 'dev', name), { recursive: true });
   });
 }
 
@@ -89,6 +95,16 @@ function failure(base: { readonly suite: string }, exitCode: number, stderr: str
   return new UserError('BASE_FAILED', `mmdebstrap could not make debian ${base.suite} (exit code ${exitCode}).\n${reason}`, {
     hint: `Check that the suite "${base.suite}" and the packages exist, and that the Debian archive can be reached.`,
   });
+}
+
+function needsIds(): UserError {
+  return new UserError(
+    'NOT_SUPPORTED',
+    'A Debian base cannot be made in single-id mode: its files have many owners, and you have one id.',
+    {
+      hint: 'devenv doctor says how to get subordinate ids; an image of a registry can be used without',
+    },
+  );
 }
 
 function translate(error: unknown): unknown {

@@ -1,3 +1,4 @@
+import { idMapping } from '../base/user-namespace.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import { undeclaredInputs } from './undeclared-inputs.ts';
 
@@ -10,6 +11,8 @@ export function failureHint(step: Pick<PlannedStep, 'definition' | 'process' | '
   const { definition } = step;
   if (output.includes('No space left on device'))
     return 'The disk may be full: devenv doctor shows how much space there is. The layers before this step are kept.';
+  if (idMapping().kind === 'single' && /Invalid argument|Operation not permitted|setgroups|seteuid/i.test(output))
+    return 'You have one id here (single-id mode), so chown, su, useradd and apt fail: devenv doctor says how to get more.';
   if (unreachable.test(output)) {
     return definition.kind === 'run' && !definition.network
       ? 'The step needs the network, and its "network" is false: set it to true.'

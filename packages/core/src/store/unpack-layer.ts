@@ -128,7 +128,7 @@ class Unpacker implements TarVisitor {
     const entry = this.#entry!;
     const descriptor = this.#descriptor;
     if (entry.extents) ftruncateSync(descriptor, entry.size);
-    if (this.#hasOtherOwner(entry)) fchownSync(descriptor, entry.uid, entry.gid);
+    if (this.#hasOtherOwner(entry)) this.#asFarAsHeld(() => fchownSync(descriptor, entry.uid, entry.gid));
     // After chown(2), which clears set-user-id; and what the umask took away.
     if (entry.mode & (this.#umask | 0o7000)) fchmodSync(descriptor, entry.mode);
     if (entry.attributes) this.#setAttributes(this.#path, entry.attributes);
@@ -140,7 +140,7 @@ class Unpacker implements TarVisitor {
   finish(): void {
     for (const [name, record] of [...this.#tree.directories].toReversed()) {
       const path = this.#tree.path(name);
-      if (this.#hasOtherOwner(record)) lchownSync(pathOf(path), record.uid, record.gid);
+      if (this.#hasOtherOwner(record)) this.#asFarAsHeld(() => lchownSync(pathOf(path), record.uid, record.gid));
       chmodSync(pathOf(path), record.mode);
       setTimes(pathOf(path), record.seconds, record.nanoseconds);
     }
@@ -198,7 +198,7 @@ class Unpacker implements TarVisitor {
       default:
         if (!this.#makeDevice(entry, place)) return;
     }
-    if (this.#hasOtherOwner(entry)) lchownSync(path, entry.uid, entry.gid);
+    if (this.#hasOtherOwner(entry)) this.#asFarAsHeld(() => lchownSync(path, entry.uid, entry.gid));
     if (entry.type !== 'symlink' && entry.mode & 0o7000) chmodSync(path, entry.mode);
     if (entry.attributes) this.#setAttributes(place.path, entry.attributes);
     setTimes(path, entry.seconds, entry.nanoseconds);
@@ -273,6 +273,15 @@ class Unpacker implements TarVisitor {
     const whiteout = this.#tree.remove(place);
     make();
     return whiteout;
+  }
+
+  /** An id that a user namespace has not cannot be an owner there: the file stays root's here; the tar record keeps whose it is. */
+  #asFarAsHeld(own: () => void): void {
+    try {
+      own();
+    } catch (error) {
+      if (!(this.#options.overlay === 'user' && isCode(error, 'EINVAL'))) throw error;
+    }
   }
 
   #hasOtherOwner(owner: { readonly uid: number; readonly gid: number }): boolean {

@@ -27,7 +27,8 @@ export async function becomeMappedRoot(directories: Directories): Promise<void> 
   if (process.getuid?.() === 0) return;
   const holder = findHolder(directories) ?? (await makeHolder(directories));
   const nsenter = findProgram('nsenter') ?? missing('nsenter', 'util-linux');
-  const mapped = ['--target', String(holder.pid), '--user', '--setuid', '0', '--setgid', '0', '--'];
+  // Our own id is 0 there; groups that have no id there still open what they open.
+  const mapped = ['--target', String(holder.pid), '--user', '--preserve-credentials', '--'];
   replaceProcess(nsenter, [...mapped, process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
 }
 
@@ -141,23 +142,26 @@ export function holderOf(directories: Directories): LivingProcess | undefined {
 }
 
 /** Ends the holder of a namespace that nobody else is in. The next command makes another one. */
-export function releaseHolder(directories: Directories, holder: LivingProcess | undefined = holderOf(directories)): void {
-  if (!isMapped()) return;
-  const own = readlinkSync('/proc/self/ns/user');
-  const others = readdirSync('/proc').filter(
-    (name) => /^\d+$/.test(name) && ![process.pid, holder?.pid].includes(Number(name)) && linkOf(name) === own,
-  );
-  if (!holder || others.length > 0) return;
+export async function releaseHolder(directories: Directories, holder: LivingProcess | undefined = holderOf(directories)): Promise<void> {
+  if (!isMapped() || !holder) return;
+  for (let attempt = 0; hasOthers(holder); attempt++) {
+    if (attempt === 10) return;
+    await delay(10); // what has just been told to end ends
+  }
   rmSync(holderFile(directories), { force: true });
   signalProcess(holder, 'SIGKILL');
 }
 
-function linkOf(pid: string): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/user`);
-  } catch {
-    return undefined;
-  }
+function hasOthers(holder: LivingProcess): boolean {
+  const own = readlinkSync('/proc/self/ns/user');
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && ![process.pid, holder.pid].includes(Number(name)));
+  return others.some((name) => {
+    try {
+      return readlinkSync(`/proc/${name}/ns/user`) === own && isAlive(identify(Number(name)));
+    } catch {
+      return false; // it ended, or is not ours to look at
+    }
+  });
 }
 
 function missing(program: string, debianPackage: string): never {
