@@ -19,7 +19,7 @@ export function canonicalWhiteouts(directory: string): void {
     else if (name.startsWith(prefix)) {
       unlinkSync(pathOf(path));
       const hidden = name.slice(prefix.length);
-      if (name === opaqueMarker) opaque = true;
+      if (opaqueMarkers.includes(name)) opaque = true;
       else if (!names.includes(hidden)) makeNode(pathOf(`${directory}/${hidden}`), characterDevice, 0, 0);
     }
   }
@@ -28,6 +28,6 @@ export function canonicalWhiteouts(directory: string): void {
 }
 
 const prefix = '.wh.';
-const opaqueMarker = '.wh..wh..opq';
+const opaqueMarkers = ['.wh..wh..opq', '.wh..opq']; // the second one is of its older versions
 const opaqueAttribute = /^(?:trusted\.overlay|user\.overlay|user\.fuseoverlayfs)\.opaque$/;
 const characterDevice = 0o20000; // S_IFCHR

@@ -107,6 +107,16 @@ export function storageDriverSuite(name: string, make: () => DriverUnderTest): v
       expect(await diffIdOf(upper)).toBe(await diffIdOf(reference.upper));
     });
 
+    test('lets a folder that was made for a step only go again', async () => {
+      const [driver, tree] = [under.open(), newTree()];
+      await driver.mount(tree);
+      mkdirSync(join(tree.target, 'dir/made/for it'), { recursive: true });
+      detachAll(tree.target);
+      await driver.collect(tree);
+      normalise(tree.upper, layers, defaultEpoch, { litter: ['dir/made', 'dir/made/for it'] });
+      expect(readdirSync(tree.upper)).toEqual([]);
+    });
+
     test('shows what was done before when a tree is mounted again, and still knows what changed', async () => {
       const tree = newTree(layers, false);
       const first = under.open();
