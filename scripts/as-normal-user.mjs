@@ -1,6 +1,7 @@
 // Runs a command as a fresh user without privileges, and removes the user afterwards: `node scripts/as-normal-user.mjs COMMAND…`.
 // With --mapped the command runs as root of that user's namespace, as devenv itself does.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -17,10 +18,34 @@ try {
   await user.remove();
 }
 
-function run([program, ...args]) {
+function run(words) {
+  const [program, ...args] = canRead() ? words : atOwnPlace(words);
   const env = { ...process.env, ...user.env, DEVENV_TEST_CACHE: join(user.home, 'test-cache') };
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: root, env, stdio: 'inherit' });
+    const child = spawn(program, args, { cwd: canRead() ? root : user.home, env, stdio: 'inherit' });
     child.on('close', (code) => resolve(code ?? 1));
   });
+}
+
+function canRead() {
+  const [program, ...args] = user.wrap(['test', '-r', join(root, 'package.json')]);
+  return spawnSync(program, args).status === 0;
+}
+
+/** Shows a checkout in somebody's private folder at a place that the user can reach, to this command alone. */
+function atOwnPlace(words) {
+  const place = join(user.home, 'checkout');
+  mkdirSync(place, { recursive: true });
+  const show = `mount --bind '${root}' '${place}' && cd '${place}' && exec "$@"`;
+  return [
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    show,
+    'sh',
+    ...words.map((word) => word.replaceAll(root, `${place}/`)),
+  ];
 }

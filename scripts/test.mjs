@@ -1,5 +1,6 @@
 // `npm test`: every check, the cheap ones first. All of them run, whatever fails; the last line counts.
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -42,20 +43,45 @@ async function passes(name, command, args) {
   return exitCode === 0;
 }
 
-/** Vitest's own count. A run that ends badly without a failed test (a crash, a hang, an error outside of tests) counts as one failure. */
+/**
+ * The whole suite as who we are; and as a fresh normal user, when we can make one: end to end, and the laws of the engine, which run in
+ * vitest's own process and so as root of that user's namespace. A normal user cannot run those outside of it.
+ */
 async function runTests() {
-  const resultFile = join(root, '.cache/vitest.json');
-  mkdirSync(join(root, '.cache'), { recursive: true });
-  rmSync(resultFile, { force: true });
+  const laws = ['packages/core/src/engine/embedded/embedded-engine.test.ts'];
+  if (process.getuid() !== 0) return sum([await runVitest([mapped], ['--project', 'unit']), await runVitest([], ['--project', 'e2e'])]);
+  const own = await runVitest([], []);
+  console.log('\nThe same as a normal user');
+  const asUser = join(root, 'scripts/as-normal-user.mjs');
+  return sum([own, await runVitest([asUser, '--mapped'], laws), await runVitest([asUser], ['--project', 'e2e'])]);
+}
+
+const mapped = join(root, 'scripts/setup/mapped.ts');
+
+/**
+ * Vitest's own count. A run that ends badly without a failed test (a crash, a hang, an error outside of tests) counts as one failure.
+ * `before`: a script of ours that runs vitest, and its arguments.
+ */
+async function runVitest(before, selection) {
+  const folder = mkdtempSync(join(tmpdir(), 'devenv-results-'));
+  chmodSync(folder, 0o777); // another user may write it
+  const resultFile = join(folder, 'vitest.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultFile}`];
-  const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters];
-  const { exitCode } = await runProgram(workspaceNode, vitest, { cwd: root, env, inherit: true, timeoutSeconds: slowestRunSeconds });
+  // The native loader writes nothing beside the configuration, which may be somebody else's.
+  const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--configLoader', 'native', ...reporters, ...selection];
+  const words = before.length > 0 ? [...before, workspaceNode, ...vitest] : vitest;
+  const { exitCode } = await runProgram(workspaceNode, words, { cwd: root, env, inherit: true, timeoutSeconds: slowestRunSeconds });
   const count = existsSync(resultFile) ? countOf(JSON.parse(readFileSync(resultFile, 'utf8'))) : { passed: 0, failed: 0, skipped: 0 };
+  rmSync(folder, { recursive: true });
   if (exitCode !== 0 && count.failed === 0) {
     console.log(`vitest ended with ${exitCode}, though no test failed`);
     count.failed = 1;
   }
   return count;
+}
+
+function sum(counts) {
+  return Object.fromEntries(['passed', 'failed', 'skipped'].map((key) => [key, counts.reduce((total, count) => total + count[key], 0)]));
 }
 
 /** A file that cannot be loaded has no tests to fail: it is one failure itself. */
