@@ -8,6 +8,7 @@ import { readJson } from '../../../base/files.ts';
 import { writeJson } from '../container-files.ts';
 import { bootId } from '../living-process.ts';
 import { enterEngineNamespace, makePrivateDirectory } from '../oci-runtime.ts';
+import { isInsideContainer, isOverlay } from '../outer-container.ts';
 import { detachAll } from '../overlay.ts';
 import { btrfsDriver } from './btrfs.ts';
 import { copyDriver } from './copy.ts';
@@ -33,6 +34,8 @@ export interface StorageOptions {
   readonly directories: Directories;
   /** Name of the only driver that may be used. */
   readonly wanted: string | undefined;
+  /** Better ones first; default: all. */
+  readonly names?: readonly StorageDriverName[];
   readonly report: Report;
 }
 
@@ -96,22 +99,35 @@ async function choose(options: StorageOptions, named: Storage['named']): Promise
       },
     );
   writeJson(file, { ...now, name: chosen } satisfies Answer);
-  if (wanted === undefined && chosen !== 'overlay') tellWhyNot(findings[0]!, chosen, report);
+  if (findings.length > 1) tellWhyNot(findings[0]!, chosen, report);
   return named(chosen);
 }
 
 /** Tries drivers until one works. Nothing of it remains. @throws UserError BAD_VALUE for a name that is none */
-export async function probeStorage({ directories, wanted }: Pick<StorageOptions, 'directories' | 'wanted'>): Promise<{
+export async function probeStorage({ directories, wanted, names = storageDriverNames }: Omit<StorageOptions, 'report'>): Promise<{
   readonly chosen: StorageDriverName | undefined;
   readonly findings: readonly (StorageFinding & { readonly name: StorageDriverName })[];
 }> {
   const findings: (StorageFinding & { readonly name: StorageDriverName })[] = [];
-  for (const name of wanted === undefined ? storageDriverNames : [checkName(wanted)]) {
+  makePrivateDirectory(directories.data);
+  if (isOverlay(directories.data)) return { chosen: undefined, findings: [{ name: 'overlay', ...onOverlay() }] };
+  for (const name of wanted === undefined ? names : [checkName(wanted)]) {
     const finding = await inScratch(directories.data, (folder) => makeDriver(name, directories).probe(folder));
     findings.push({ name, ...finding });
     if (finding.ok) return { chosen: name, findings };
   }
   return { chosen: undefined, findings };
+}
+
+/** Whatever the driver: an overlay refuses the device that stands for a removed file, so it can hold no layers. */
+function onOverlay(): StorageFinding {
+  return {
+    ok: false,
+    answer: 'the data directory is on an overlay itself, which cannot hold layers',
+    fix: isInsideContainer()
+      ? 'set DEVENV_BASE_DIR to a volume or a tmpfs: docker run -v devenv:/devenv -e DEVENV_BASE_DIR=/devenv …'
+      : 'set DEVENV_BASE_DIR to a folder on ext4, xfs, btrfs or tmpfs',
+  };
 }
 
 function checkName(wanted: string): StorageDriverName {
@@ -134,10 +150,14 @@ async function inScratch(parent: string, use: (folder: string) => Promise<Storag
   }
 }
 
-function tellWhyNot({ answer, fix }: StorageFinding, chosen: StorageDriverName, report: Report): void {
+function tellWhyNot(
+  { name, answer, fix }: StorageFinding & { readonly name: StorageDriverName },
+  chosen: StorageDriverName,
+  report: Report,
+): void {
   report({
     type: 'notice', level: 'warning',
-    message: `overlayfs cannot be used here: ${answer}; ${chosen === 'copy' ? 'every tree is copied, which takes time and space' : `${chosen} is used instead`}`,
+    message: `${name} cannot be used here: ${answer}; ${chosen === 'copy' ? 'every tree is copied, which takes time and space' : `${chosen} is used instead`}`,
     hint: fix ?? 'devenv doctor shows more',
   }); // prettier-ignore
 }
