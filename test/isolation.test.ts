@@ -1,8 +1,9 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { breakOut, placeTargets } from '../packages/core/src/engine/suite/break-out.suite.ts';
 import { debian, makeRig, type Rig } from './rig.ts';
 
 let rig: Rig;
@@ -50,27 +51,24 @@ test("the host's loopback is out of reach, from a step and from an environment",
   }
 });
 
-test('nothing outside the mounts can be written, mounted, loaded or traced', async () => {
-  writeFileSync(join(rig.base, 'host-file'), 'host');
-  const attempts = [
-    'mount -t tmpfs none /mnt',
-    'mount -t proc proc /mnt',
-    'echo 1 > /proc/sys/kernel/panic',
-    'echo b > /proc/sysrq-trigger',
-    'mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk',
-    'cat /proc/kcore | head -c 1 | grep -q .',
-    'hostname other',
-    'unshare -m true',
-    'dmesg',
-    'ls /sys/firmware | grep -q .',
-    'nsenter -t 1 -m -- ls /var/lib/dpkg/info/linux-image',
-    `cat ${join(rig.base, 'host-file')}`,
-  ];
-  for (const attempt of attempts) {
-    const result = await rig.devenv(['exec', '-u', 'root', '--', 'bash', '-c', attempt], { cwd });
-    expect([attempt, result.exitCode === 0]).toEqual([attempt, false]);
-  }
-});
+test.runIf(process.arch === 'x64')(
+  'a program that tries every way out that is known finds none, from an environment and from a step',
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const folder = join(rig.base, 'outside');
+    const env = await placeTargets(stack, folder);
+    const config = { image: debian, env, mounts: [{ type: 'bind', source: join(folder, 'shared'), target: '/shared' }] };
+    const steps = [
+      { copy: 'break-out.pl', to: '/break-out.pl' },
+      { run: 'perl /break-out.pl > /got', env },
+    ];
+    const project = rig.project({ 'devenv.json': { ...config, steps }, 'break-out.pl': breakOut });
+    await rig.ok(['up'], { cwd: project });
+    const { stdout } = await rig.ok(['exec', '-u', 'root', '--', 'sh', '-c', 'cat /got; perl /break-out.pl'], { cwd: project });
+    expect(stdout.replaceAll(/\d+$/gm, '')).toBe('tried \ntried \n');
+    expect(readFileSync(join(folder, 'secret'), 'utf8')).toBe('of the host');
+  },
+);
 
 test('it has its own namespaces, a seccomp filter, and the capabilities that Docker gives', async () => {
   expect(await inside('sed -n "s/^Seccomp:\\t//p; s/^CapBnd:\\t//p" /proc/self/status | sort')).toBe('00000000a80425fb\n2\n');

@@ -113,14 +113,11 @@ describe.runIf(process.getuid!() === 0 && process.arch === 'x64')("beside Docker
     const engine = embeddedEngine({ directories: places, store, cache: store, env: {}, report: () => {} });
     await using build = await engine.builder.begin({ report: () => {}, signal: new AbortController().signal, certificates: undefined });
     const layer = await build.fill(async (directory) => fillBase(directory));
-    const container = await engine.create({
-      ...usual,
-      env: { PATH: '/usr/bin:/bin' },
-      id: 'beside-docker',
-      layer,
-      user: 'root',
-      workdir: '/',
-    });
+    const spec = { ...usual, env: { PATH: '/usr/bin:/bin' }, layer, user: 'root', workdir: '/' };
+    const first = await engine.create({ ...spec, id: 'first' }); // later ones may get the filter that was made for this one
+    await first.start();
+    await first.remove();
+    const container = await engine.create({ ...spec, id: 'beside-docker' });
     stack.defer(() => container.remove());
     await container.start();
     const daemon = await docker;

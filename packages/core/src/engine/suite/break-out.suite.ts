@@ -9,7 +9,8 @@ import type { Container } from '../engine.ts';
 import { addPerl } from './perl.suite.ts';
 import { ask, type Rig } from './rig.ts';
 
-const program = readFileSync(join(import.meta.dirname, 'programs/break-out.pl'), 'utf8');
+/** A Perl program that tries to get out, and says what it got. */
+export const breakOut: string = readFileSync(join(import.meta.dirname, 'programs/break-out.pl'), 'utf8');
 const path = { PATH: '/usr/bin:/bin' };
 
 /** What was meant to hold a container in holds, tried by a program that makes the kernel's calls itself. */
@@ -25,24 +26,7 @@ export function breakOutLaws(rig: Rig): void {
         addPerl(directory);
         writeFileSync(join(directory, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\ndev:x:1000:1000::/home:/bin/sh\n');
       });
-      mkdirSync(join(folder, 'shared'), { recursive: true });
-      writeFileSync(join(folder, 'secret'), 'of the host', { mode: 0o666 });
-      const mark = `only-outside-${process.pid}`;
-      const victim = spawn('sleep', ['1000'], { env: { MARK: mark }, stdio: 'ignore' });
-      stack.defer(() => void victim.kill());
-      const abstract = `devenv-test-${process.pid}`;
-      const [tcp, local] = await Promise.all([listen(stack, { port: 0, host: '::' }), listen(stack, { path: `\0${abstract}` })]);
-      const { port } = tcp.address() as AddressInfo;
-      expect(local.listening).toBe(true);
-      env = {
-        ...path,
-        HOST_PID: String(victim.pid),
-        HOST_MARK: [...mark].toReversed().join(''), // else it would be in the environment of those inside
-        HOST_FILE: join(folder, 'secret'),
-        PORT: String(port),
-        ABSTRACT: abstract,
-        DEVICES: devices(),
-      };
+      env = { ...path, ...(await placeTargets(stack, folder)) };
       container = await rig.running({
         layer,
         env: path,
@@ -54,7 +38,7 @@ export function breakOutLaws(rig: Rig): void {
     afterAll(() => stack.disposeAsync());
 
     test.each(['root', 'dev'])('%s reaches no process, file, device, setting, socket or namespace of the host', async (user) => {
-      const { stdout, stderr } = await ask(container, ['perl', '-e', program], { user, env });
+      const { stdout, stderr } = await ask(container, ['perl', '-e', breakOut], { user, env });
       expect([stdout.replace(/\d+\n$/, ''), stderr]).toEqual(['tried ', '']);
       expect(Number(/\d+\n$/.exec(stdout)![0])).toBeGreaterThan(200);
       expect(readFileSync(env['HOST_FILE']!, 'utf8')).toBe('of the host');
@@ -62,7 +46,7 @@ export function breakOutLaws(rig: Rig): void {
 
     test('a step reaches none of them either', async () => {
       await using build = await rig.begin();
-      const step = { env, network: true, args: ['perl', '-e', program] };
+      const step = { env, network: true, args: ['perl', '-e', breakOut] };
       const { output } = await rig.step(build, layer, '', step);
       expect(output.replace(/\d+\n$/, '')).toBe('tried ');
     });
@@ -98,6 +82,28 @@ export function breakOutLaws(rig: Rig): void {
       expect([stdout, stderr]).toEqual(['2097152\n', expect.stringContaining('No space left')]);
     });
   });
+}
+
+/**
+ * Puts what a container must not reach into a folder of the host and around it, until `stack` is disposed. Returns what the
+ * program wants to know of it; the folder's directory `shared` is to be mounted at /shared.
+ */
+export async function placeTargets(stack: AsyncDisposableStack, folder: string): Promise<Record<string, string>> {
+  mkdirSync(join(folder, 'shared'), { recursive: true });
+  writeFileSync(join(folder, 'secret'), 'of the host', { mode: 0o666 });
+  const mark = `only-outside-${process.pid}`;
+  const victim = spawn('sleep', ['1000'], { env: { MARK: mark }, stdio: 'ignore' });
+  stack.defer(() => void victim.kill());
+  const abstract = `devenv-test-${process.pid}`;
+  const [tcp] = await Promise.all([listen(stack, { port: 0, host: '::' }), listen(stack, { path: `\0${abstract}` })]);
+  return {
+    HOST_PID: String(victim.pid),
+    HOST_MARK: [...mark].toReversed().join(''), // else it would be in the environment of those inside
+    HOST_FILE: join(folder, 'secret'),
+    PORT: String((tcp.address() as AddressInfo).port),
+    ABSTRACT: abstract,
+    DEVICES: devices(),
+  };
 }
 
 async function listen(stack: AsyncDisposableStack, options: { port?: number; host?: string; path?: string }): Promise<Server> {

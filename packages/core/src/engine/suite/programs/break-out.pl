@@ -45,6 +45,12 @@ sub walk { my ($directory) = @_;
 walk('/sys'); walk('/proc');
 attempt('walked everything', sub { $patience < 0 });
 
+# What the kernel tells of itself and of others.
+for my $path ('/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sched_debug', '/proc/kmsg', '/dev/kmsg', '/dev/mem') {
+  attempt("read $path", sub { sysopen(my $handle, $path, $read | $nonblock) && sysread($handle, my $text, 1) });
+}
+attempt("see $_", sub { entries($_) > 0 }) for '/sys/firmware', '/proc/acpi', '/proc/scsi', '/sys/devices/virtual/powercap', '/sys/kernel/security';
+
 # Modules and other kernels.
 call('init_module', 175, $buffer, 0, ''); call('finit_module', 313, 0, '', 0); call('delete_module', 176, 'ext4', 0); call('kexec_load', 246, 0, 0, 0, 0);
 # Mounts and namespaces.
