@@ -1,17 +1,25 @@
-import type { Exit, Logs, Options } from './contract.ts';
+import type { BuildOptions, BuildResult, Exit, Logs, Options } from './contract.ts';
 import { atDisk } from './at-disk.ts';
 import type { KeptContainer } from './containers.ts';
 import type { LogOptions } from './engine/engine.ts';
 import type { ImageSummary, RemovedImage } from './images.ts';
+import type { ImportOptions, NewImage } from './import-image.ts';
+import type { HistoryLine } from './inspect.ts';
 import type { LoadedImage, LoadOptions } from './load.ts';
 import type { PullOptions, PullResult } from './pull.ts';
+import type { PushOptions, PushResult } from './push.ts';
+import type { FoundRepository, StoredCredentials } from './registry/registry.ts';
 import type { RunImageOptions } from './run-image.ts';
 import type { SaveOptions, SaveResult } from './save.ts';
 
 export type * from './containers.ts';
 export type * from './images.ts';
+export type * from './import-image.ts';
+export type * from './inspect.ts';
 export type * from './load.ts';
 export type * from './pull.ts';
+export type * from './push.ts';
+export type { FoundRepository, StoredCredentials } from './registry/registry.ts';
 export type * from './run-image.ts';
 export type * from './save.ts';
 
@@ -84,4 +92,53 @@ export async function removeContainers(
 /** What a container's command has written. @throws UserError CONTAINER_NOT_FOUND */
 export async function containerLogs(options: Options & LogOptions & { readonly name: string }): Promise<Logs> {
   return atDisk(options, async () => (await import('./containers.ts')).containerLogs(options));
+}
+
+/** Builds, and gives what it made a name. */
+export async function buildImage(options: BuildOptions & { readonly name: string }): Promise<BuildResult & NewImage> {
+  return atDisk(options, async () => (await import('./tag-build.ts')).buildImage(options));
+}
+
+/** Sends an image to the registry that its name says. @throws UserError IMAGE_NOT_FOUND and those of a registry */
+export async function push(options: PushOptions): Promise<PushResult> {
+  return atDisk(options, async () => (await import('./push.ts')).push(options));
+}
+
+/** A root file system becomes an image of one layer. @throws UserError BAD_ARCHIVE, BAD_VALUE */
+export async function importImage(options: ImportOptions): Promise<NewImage> {
+  return atDisk(options, async () => (await import('./import-image.ts')).importImage(options));
+}
+
+/** How an image was made, the latest first. @throws UserError IMAGE_NOT_FOUND */
+export async function history(options: Options & { readonly name: string }): Promise<readonly HistoryLine[]> {
+  return (await import('./inspect.ts')).history(options);
+}
+
+/** All that is known of images, kept containers and environments. @throws UserError IMAGE_NOT_FOUND */
+export async function inspect(options: Options & { readonly names: readonly string[] }): Promise<readonly object[]> {
+  return (await import('./inspect.ts')).inspect(options);
+}
+
+/** Keeps credentials that the registry takes. @throws UserError REGISTRY_DENIED, NOT_WRITABLE */
+export async function login(
+  options: Options & { readonly registry?: string; readonly user: string; readonly password: string },
+): Promise<StoredCredentials & { readonly registry: string }> {
+  return (await import('./registry-account.ts')).login(options);
+}
+
+/** Forgets the credentials of a registry. */
+export async function logout(
+  options: Options & { readonly registry?: string },
+): Promise<{ readonly registry: string; readonly places: readonly StoredCredentials[] }> {
+  return (await import('./registry-account.ts')).logout(options);
+}
+
+/** Repositories whose name has the text: of Docker Hub, or of `host/text`. @throws UserError NOT_SUPPORTED */
+export async function search(options: Options & { readonly text: string; readonly limit?: number }): Promise<readonly FoundRepository[]> {
+  return (await import('./registry-account.ts')).search(options);
+}
+
+/** Every tag of a repository. @throws UserError IMAGE_NOT_FOUND */
+export async function tags(options: Options & { readonly repository: string }): Promise<readonly string[]> {
+  return (await import('./registry-account.ts')).tags(options);
 }

@@ -1,4 +1,4 @@
-import type { ImageSummary, KeptContainer, LoadedImage, RemovedImage } from '@devenv/core';
+import type { FoundRepository, HistoryLine, ImageSummary, KeptContainer, LoadedImage, RemovedImage } from '@devenv/core';
 import { painter } from './color.ts';
 import { bytes, duration, plural } from './format.ts';
 import { printableLine } from './printable.ts';
@@ -56,6 +56,29 @@ export function describeContainers(containers: readonly KeptContainer[], color: 
     ports.join(', '),
   ]);
   return table([heading, ...rows]).join('\n');
+}
+
+export function describeFound(repositories: readonly FoundRepository[], color: boolean): string {
+  const paint = painter(color);
+  const rows = repositories.map(({ name, stars, official, description }) => [
+    printableLine(name.replace(/^docker\.io\/(?:library\/)?/, '')),
+    stars === undefined ? '' : String(stars),
+    official ? 'official' : '',
+    printableLine(description ?? '').slice(0, 80),
+  ]);
+  return table([['NAME', 'STARS', '', 'DESCRIPTION'].map((name) => paint('bold', name)), ...rows]).join('\n');
+}
+
+export function describeHistory(lines: readonly HistoryLine[], color: boolean, now: Date): string {
+  const paint = painter(color);
+  const rows = lines.map(({ created, createdBy, size, comment }) => [
+    created === undefined ? '' : ago(created, now),
+    bytes(size),
+    // What Docker's builder writes around the words of a Dockerfile.
+    printableLine(createdBy.replace(/^\/bin\/sh -c #\(nop\) +/, '')).slice(0, 100) +
+      (comment === undefined ? '' : ` # ${printableLine(comment)}`),
+  ]);
+  return table([['CREATED', 'SIZE', 'BY'].map((name) => paint('bold', name)), ...rows]).join('\n');
 }
 
 /** `5 min ago`, `4 d ago`. */

@@ -38,8 +38,12 @@ export interface KeptImage {
 export interface KeptLayer {
   readonly layer: LayerId;
   readonly diffId: Digest;
-  /** How it travelled last, and which repositories hold that. */
-  readonly blob?: Descriptor;
+  /** How it has travelled, compressed or not, and which repositories (`host/name`) hold that. */
+  readonly blobs: readonly KeptBlob[];
+}
+
+export interface KeptBlob {
+  readonly blob: Descriptor;
   readonly sources: readonly string[];
 }
 
@@ -86,13 +90,11 @@ export function layersOfImages(images: ImageStore): readonly LayerId[] {
   return [...new Set(images.all().flatMap(({ layers }) => layers.map(({ layer }) => layer)))];
 }
 
-/** The image itself: its layers come from the store. */
-export async function imageOf(kept: KeptImage, store: Pick<LayerStore, 'open'>): Promise<Image> {
+/** The image itself: its layers come from the store. `target`: the repository (`host/name`) that it is for, which may hold blobs of them. */
+export async function imageOf(kept: KeptImage, store: Pick<LayerStore, 'open'>, target?: string): Promise<Image> {
   const document = Buffer.from(kept.document, 'base64');
   const layers = [];
-  for (const { layer, blob, sources } of kept.layers) {
-    layers.push({ ...(await store.open(layer)), ...(blob ? { blob } : {}), sources });
-  }
+  for (const { layer, blobs } of kept.layers) layers.push({ ...(await store.open(layer)), ...nearest(blobs, target) });
   const { manifest } = kept;
   return {
     id: kept.id,
@@ -102,6 +104,32 @@ export async function imageOf(kept: KeptImage, store: Pick<LayerStore, 'open'>):
     config: parseImageConfig(document).config,
     layers,
   };
+}
+
+/** The image, which the repository holds now, as these blobs. */
+export function pushedTo(repository: string, image: KeptImage, digest: Digest, blobs: readonly Descriptor[]): KeptImage {
+  return {
+    ...image,
+    digests: [...new Set([...image.digests, `${repository}@${digest}`])],
+    layers: image.layers.map((layer, index) => ({ ...layer, blobs: withSource(layer.blobs, blobs[index]!, repository) })),
+  };
+}
+
+function withSource(known: readonly KeptBlob[], blob: Descriptor, repository: string): readonly KeptBlob[] {
+  const before = known.find((other) => other.blob.digest === blob.digest);
+  const sources = [...new Set([...(before?.sources ?? []), repository])];
+  return [...known.filter((other) => other !== before), { blob: before?.blob ?? blob, sources }];
+}
+
+/** The one that the repository holds, else one that its registry does, else how it came. */
+function nearest(blobs: readonly KeptBlob[], target: string | undefined): Partial<KeptBlob> {
+  const host = target?.slice(0, target.indexOf('/') + 1);
+  return (
+    blobs.find(({ sources }) => target !== undefined && sources.includes(target)) ??
+    blobs.find(({ sources }) => host !== undefined && sources.some((source) => source.startsWith(host))) ??
+    blobs[0] ??
+    {}
+  );
 }
 
 /** The record of an image whose layers are in the store. */
@@ -118,8 +146,7 @@ export function keptImage(name: string | undefined, image: Image, layers: readon
     layers: image.layers.map(({ diffId, blob, sources }, index) => ({
       layer: layers[index]!,
       diffId,
-      ...(blob ? { blob } : {}),
-      sources: sources ?? [],
+      blobs: blob ? [{ blob, sources: sources ?? [] }] : [],
     })),
     createdAt: parseImageConfig(image.document).created ?? new Date().toISOString(),
   };
@@ -172,6 +199,6 @@ function isKeptImage(value: unknown): value is KeptImage {
     areStrings(digests) &&
     isObject(platform) &&
     Array.isArray(layers) &&
-    layers.every((layer) => isObject(layer) && hasStrings(layer, 'layer', 'diffId') && areStrings(layer['sources']))
+    layers.every((layer) => isObject(layer) && hasStrings(layer, 'layer', 'diffId') && Array.isArray(layer['blobs']))
   );
 }
