@@ -28,8 +28,8 @@ export const targets: Readonly<Record<string, Target>> = {
   manifest: {
     make: (random, { documents }) => mutateDocument(random.pick(documents), random, documents),
     async check(input, random) {
-      allowed(() => checkManifest(input, random.pick([undefined, 'text/html', ...manifestMediaTypes])));
-      allowed(() => checkConfig(input));
+      await allowed(() => checkManifest(input, random.pick([undefined, 'text/html', ...manifestMediaTypes])));
+      await allowed(() => checkConfig(input));
       const files: LocalFiles = {
         // Every file of the image is this one: the worst that they can be to one another.
         size: (name) => (name.startsWith('missing') ? undefined : input.length),

@@ -132,6 +132,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
       });
       const id = await draft.keep({ diffId: layer.diffId, chainId, tarBytes });
       writeFileAtomically(at('chains', name), JSON.stringify({ layer: id }));
+      layer.release?.();
       return id;
     },
 
