@@ -52,7 +52,7 @@ async function runTests() {
   if (process.getuid() !== 0) return sum([await runVitest([mapped], ['--project', 'unit']), await runVitest([], ['--project', 'e2e'])]);
   const own = await runVitest([], []);
   console.log('\nThe same as a normal user');
-  const asUser = join(root, 'scripts/as-normal-user.mjs');
+  const asUser = join(root, 'scripts/as-normal-user.ts');
   return sum([own, await runVitest([asUser, '--mapped'], laws), await runVitest([asUser], ['--project', 'e2e'])]);
 }
 

@@ -19,12 +19,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const groups = '/sys/fs/cgroup';
 
+export interface NormalUser {
+  readonly name: string;
+  readonly home: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly env: Readonly<Record<string, string>>;
+  wrap(command: readonly string[]): string[];
+  remove(): Promise<void>;
+}
+
 /** Makes the user. `wrap` puts before a command what makes it the user's; `remove` ends all that the user runs and leaves nothing. */
-export async function makeNormalUser() {
+export function makeNormalUser(): NormalUser {
   const name = `devenv-test-${process.pid}`;
   const home = `/var/tmp/${name}`;
   execFileSync('useradd', ['--create-home', '--home-dir', home, '--shell', '/bin/bash', name]);
-  const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, name], { encoding: 'utf8' })));
+  const id = (flag: string): number => Number(execFileSync('id', [flag, name], { encoding: 'utf8' }));
+  const [uid, gid] = [id('-u'), id('-g')];
   const runtime = `/run/user/${uid}`;
   mkdirSync(runtime, { recursive: true, mode: 0o700 });
   chownSync(runtime, uid, gid);
@@ -40,10 +51,10 @@ export async function makeNormalUser() {
     env,
     wrap: (command) => [
       'sh', '-c', `${delegated.map((path) => `echo $$ > ${join(path, 'cgroup.procs')}`).join('; ')}; exec "$@"`, 'sh',
-      'setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--no-new-privs=false', ...command,
-    ].filter((word) => word !== '--no-new-privs=false'), // prettier-ignore
+      'setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', ...command,
+    ], // prettier-ignore
     async remove() {
-      await endProcesses(uid);
+      await endProcesses(name, uid);
       for (const path of delegated) removeGroups(path);
       if (tun !== undefined) chmodSync('/dev/net/tun', tun);
       rmSync(runtime, { recursive: true, force: true });
@@ -54,7 +65,7 @@ export async function makeNormalUser() {
 }
 
 /** cgroups(7), "Delegating a hierarchy": a group in each hierarchy of version 1, or one of version 2 with a group for the processes in it. */
-function delegateGroups(name, uid, gid) {
+function delegateGroups(name: string, uid: number, gid: number): string[] {
   if (existsSync(join(groups, 'cgroup.controllers'))) {
     const path = join(groups, name);
     mkdirSync(join(path, 'session'), { recursive: true });
@@ -82,18 +93,18 @@ function delegateGroups(name, uid, gid) {
     });
 }
 
-function give(group, uid, gid) {
+function give(group: string, uid: number, gid: number): void {
   chownSync(group, uid, gid);
   for (const file of ['cgroup.procs', 'tasks', 'cgroup.subtree_control', 'cgroup.threads'])
     if (existsSync(join(group, file))) chownSync(join(group, file), uid, gid);
 }
 
 /** The user's own processes, and those under the ids of their namespaces. */
-async function endProcesses(uid) {
+async function endProcesses(name: string, uid: number): Promise<void> {
   const range = readFileSync('/etc/subuid', 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
-    .find(([name]) => name === `devenv-test-${process.pid}`);
+    .find(([owner]) => owner === name);
   const [first, count] = [Number(range?.[1] ?? 0), Number(range?.[2] ?? 0)];
   for (let attempt = 0; attempt < 50; attempt++) {
     const pids = readdirSync('/proc').filter(
@@ -111,7 +122,7 @@ async function endProcesses(uid) {
   }
 }
 
-function isOf(pid, owns) {
+function isOf(pid: string, owns: (uid: number) => boolean): boolean {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     return !/^State:\s*[ZX]/m.test(status) && owns(Number(/^Uid:\s*(\d+)/m.exec(status)?.[1]));
@@ -120,7 +131,7 @@ function isOf(pid, owns) {
   }
 }
 
-function removeGroups(path) {
+function removeGroups(path: string): void {
   for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) removeGroups(join(path, entry.name));
   try {
     rmdirSync(path);
