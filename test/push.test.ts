@@ -15,8 +15,8 @@ const env = (): Record<string, string> => ({ SSL_CERT_FILE: registry.ca });
 const project = (step: string): Record<string, unknown> => ({
   'devenv.json': {
     image: { layout: '../../source' },
-    env: { GREETING: 'good morning' },
     steps: [
+      { env: { GREETING: 'good morning' } },
       { name: 'first', run: 'echo one > /one' },
       { name: 'second', run: step },
     ],
