@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { debian, launcher, makeRig, traces, type Rig } from './rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await makeRig();
+});
+afterAll(() => rig[Symbol.asyncDispose]());
+beforeEach(() => mkdirSync(join(rig.base, 'home'), { recursive: true }));
+
+interface Collected {
+  readonly freedBytes: number;
+  readonly removed: { readonly layers: { readonly count: number }; readonly environments: readonly object[]; readonly lockFiles: number };
+  readonly lost: readonly { readonly configFile: string }[];
+}
+const collect = async (...args: readonly string[]): Promise<Collected> =>
+  (await rig.ok(['gc', '--json', ...args])).json as unknown as Collected;
+const layers = (): readonly string[] => readdirSync(join(rig.base, 'data/layers')).toSorted();
+const isWhole = async (...args: readonly string[]): Promise<void> => {
+  expect((await rig.devenv(['doctor', '--store', '--json', ...args])).json).toMatchObject({ damages: [] });
+};
+const steps = (...texts: readonly string[]): object => ({ image: debian, steps: texts.map((run) => ({ run })) });
+const change = (cwd: string, config: object): void => writeFileSync(join(cwd, 'devenv.json'), JSON.stringify(config));
+
+test('gc names environments whose folder is gone, and removes them with their volumes when asked', async () => {
+  await using own = await makeRig();
+  const cwd = own.project({ 'devenv.json': { image: debian, mounts: [{ type: 'volume', source: 'data', target: '/data' }] } });
+  const { containerId } = (await own.ok(['up', '--json'], { cwd })).json as { containerId: string };
+  rmSync(cwd, { recursive: true });
+  const named = (await own.ok(['gc', '--json'])).json as unknown as Collected;
+  expect(named.lost).toEqual([expect.objectContaining({ configFile: join(cwd, 'devenv.json') })]);
+  expect((await own.ok(['gc'])).stdout).toContain(`devenv down --config ${join(cwd, 'devenv.json')}`);
+  const removed = (await own.ok(['gc', '--lost', '--json'])).json as unknown as Collected;
+  expect(removed).toMatchObject({ lost: [], removed: { environments: [{}], layers: { count: 1 } } });
+  expect([traces(containerId), readdirSync(join(own.base, 'data/volumes'))]).toEqual([[], []]);
+});
+
+test('gc takes nothing from a build under way, which goes on, and one that is killed leaves a whole store', async () => {
+  await using own = await makeRig();
+  const cwd = own.project({ 'devenv.json': steps('echo first > /first', 'sleep 3; cat /first > /second') });
+  const building = own.ok(['build'], { cwd });
+  await delay(1500);
+  const collecting = own.ok(['gc', '--json'], { cwd });
+  await building;
+  expect((await collecting).stderr).toMatch(/Waiting until devenv build \(process \d+\)/);
+  // Nothing needs what `build` alone made, so gc may have taken it all, or begun: kill the next one at some moments.
+  for (const moment of [250, 350, 450]) {
+    await own.ok(['build'], { cwd: own.project({ 'devenv.json': { image: 'scratch', steps: manySteps(moment) } }) });
+    const child = spawn(launcher, ['gc'], { env: { PATH: process.env['PATH'], HOME: own.base, DEVENV_BASE_DIR: own.base } });
+    await delay(moment);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    expect((await own.devenv(['doctor', '--store', '--json'])).json).toMatchObject({ damages: [] });
+  }
+  await own.ok(['gc']);
+  for (const folder of ['layers', 'layer-info', 'step-keys']) expect(readdirSync(join(own.base, 'data', folder))).toEqual([]);
+  expect(existsSync(join(own.base, 'data/trash'))).toBe(false);
+});
+
+test('logs of what failed long ago, downloads, step caches that no file names, and lock files go', async () => {
+  await using own = await makeRig();
+  const cwd = own.project({
+    'devenv.json': { image: debian, steps: [{ run: 'touch /var/cache/kept/file; exit 1', cache: ['/var/cache/kept'] }] },
+  });
+  await own.devenv(['up'], { cwd });
+  const logs = join(own.base, 'state/logs/steps');
+  const log = join(logs, readdirSync(logs)[0]!);
+  await own.ok(['gc']);
+  expect(existsSync(log)).toBe(true);
+  const old = new Date(Date.now() - 40 * 86_400_000);
+  utimesSync(log, old, old);
+  const download = join(own.base, 'cache/downloads/half');
+  mkdirSync(join(download, '..'), { recursive: true });
+  writeFileSync(download, 'x'.repeat(10_000));
+  utimesSync(download, old, old);
+  expect((await own.ok(['gc'])).stdout).toMatch(/^Freed .*cache.*1 old log/);
+  expect([existsSync(log), existsSync(download), readdirSync(join(own.base, 'runtime/keys'))]).toEqual([false, false, []]);
+});
+
+test('doctor --store tells what was damaged, and drops it so that up makes it again', async () => {
+  await using own = await makeRig();
+  const cwd = own.project({ 'devenv.json': steps('echo one > /one', 'echo two > /two') });
+  await own.ok(['build'], { cwd });
+  const one = readdirSync(join(own.base, 'data/layers')).find((id) => existsSync(join(own.base, 'data/layers', id, 'one')))!;
+  writeFileSync(join(own.base, 'data/layers', one, 'one'), 'changed by hand\n');
+  const told = await own.devenv(['doctor', '--store'], { cwd });
+  expect([told.exitCode, told.stdout]).toEqual([1, expect.stringMatching(/1 problem[^]*layer \w+: one has another[^]*--repair/)]);
+  expect((await own.ok(['doctor', '--store', '--repair', '--json'])).json).toMatchObject({ repaired: true });
+  await own.ok(['doctor', '--store']);
+  expect((await own.ok(['up', '--json'], { cwd })).json).toMatchObject({ built: 2 });
+  expect((await own.ok(['exec', 'cat', '/one', '/two'], { cwd })).stdout).toBe('one\ntwo\n');
+});
+
+test('stats and du tell of each environment what it uses and takes', async () => {
+  const config = { ...steps('head -c 3000000 /dev/zero > /own'), limits: { memory: '128m', pids: 64, cpus: 0.5 } };
+  const cwd = rig.project({ 'devenv.json': config });
+  const { environmentId } = (await rig.ok(['up', '--json'], { cwd })).json as { environmentId: string };
+  await rig.ok(['up'], { cwd: rig.project({ 'devenv.json': { image: debian } }) }); // shares the base
+  await rig.ok(['exec', 'sh', '-c', 'head -c 2000000 /dev/zero > /changed'], { cwd });
+  const { environments } = (await rig.ok(['stats', '--json'])).json as { environments: { environmentId: string }[] };
+  const use = environments.find((each) => each.environmentId === environmentId);
+  expect(use).toMatchObject({ memoryLimit: 134_217_728, pidsLimit: 64, cpuLimit: 0.5, pids: expect.any(Number), cpus: expect.any(Number) });
+  expect((await rig.ok(['stats'])).stdout).toMatch(/^NAME .*MEMORY[^]*\/ 134 MB/);
+  const usage = (await rig.ok(['du', '--json'])).json as { environments: { environmentId: string; changesBytes: number }[] };
+  const taken = usage.environments.find((each) => each.environmentId === environmentId)!;
+  expect(taken).toMatchObject({ ownBytes: 3_000_000 });
+  expect(taken.changesBytes).toBeGreaterThanOrEqual(2_000_000);
+  expect((await rig.ok(['du'])).stdout).toMatch(/^NAME .*OWN[^]*total .*devenv gc would free/);
+});
+
+test('gc frees what no environment needs, says so first when asked, and leaves what stopped and running ones stand on', async () => {
+  // The last test: it takes the base away.
+  const running = rig.project({ 'devenv.json': steps('echo shared > /shared', 'echo old > /file') });
+  await rig.ok(['up'], { cwd: running });
+  change(running, steps('echo shared > /shared', 'echo new > /file'));
+  await rig.ok(['up'], { cwd: running });
+  const stopped = rig.project({ 'devenv.json': steps('echo shared > /shared', 'echo other > /other') });
+  await rig.ok(['up'], { cwd: stopped });
+  await rig.ok(['stop'], { cwd: stopped });
+  // The file asks for something else now: what was built for it before it failed is of use.
+  change(stopped, steps('echo shared > /shared', 'echo half > /half', 'false'));
+  await rig.devenv(['up'], { cwd: stopped });
+
+  const before = layers();
+  expect((await collect('--dry-run')).removed.layers.count).toBe(1);
+  expect(layers()).toEqual(before);
+  expect((await rig.ok(['gc'])).stdout).toMatch(/^Freed 4 B: 1 layer \(4 B\)/);
+  expect(layers().length).toBe(before.length - 1);
+  await isWhole('--deep');
+  expect((await rig.ok(['exec', 'cat', '/file', '/shared'], { cwd: running })).stdout).toBe('new\nshared\n');
+  change(stopped, steps('echo shared > /shared', 'echo half > /half'));
+  expect((await rig.ok(['up', '--json'], { cwd: stopped })).json).toMatchObject({ built: 0, cached: 2 });
+
+  for (const cwd of [running, stopped]) await rig.ok(['down'], { cwd });
+  expect((await collect('--max-size', '100GB')).removed.layers.count).toBe(0);
+  expect((await collect('--older-than', '1d')).removed.layers.count).toBe(0);
+  const rest = await collect('--max-size', '100MB'); // everything but the base is cheap, and that is larger
+  expect([rest.removed.layers.count, layers()]).toEqual([before.length - 1, []]);
+  await isWhole();
+  expect((await rig.devenv(['gc', '--max-size', 'much'])).exitCode).toBe(2);
+});
+
+/** Steps of a base of nothing, each a layer of its own. */
+function manySteps(seed: number): readonly object[] {
+  return Array.from({ length: 12 }, (_, index) => ({ copy: 'devenv.json', to: `/${seed}/${index}` }));
+}
