@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, unlinkSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { outOfMemoryCount } from './cgroup.ts';
 import { checkWorkdir } from './check-tree.ts';
 import { checkCommand } from './command.ts';
 import { readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
+import { endWithUs } from './end-with-us.ts';
 import { swapOwner } from './id-swap.ts';
 import { groupOf, isAlive } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
@@ -97,9 +98,15 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
   const definition = namelessFile(scratch, JSON.stringify(process));
   const log = namelessFile(scratch, '');
   const before = outOfMemoryCount(record.cgroup);
-  const child = start(
+  const call = [
     runtime.program,
-    runtimeArguments(runtime, '--log=/proc/self/fd/4', 'exec', '--process=/proc/self/fd/3', record.spec.id),
+    ...runtimeArguments(runtime, '--log=/proc/self/fd/4', 'exec', '--process=/proc/self/fd/3', record.spec.id),
+  ];
+  const [program = '', ...args] = process.terminal ? endWithUs(call) : call;
+  let hungUp = false;
+  const child = start(
+    program,
+    args,
     // The keyboard's signals come from us alone: the runtime would pass them on a second time. A terminal is the runtime's to read.
     { stdio: [...streams.stdio, definition, log], env: runtimeEnvironment, detached: !process.terminal },
   );
@@ -111,7 +118,7 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
       reject(new UserError('RUNTIME_FAILED', `${runtime.program} could not be started: ${error.message}`, { cause: error }));
     });
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-      const exitCode = exitCodeOf(code, signal);
+      const exitCode = hungUp ? exitCodeOf(null, 'SIGHUP') : exitCodeOf(code, signal);
       const failure = exitCode === 0 ? '' : readFileSync(`/proc/self/fd/${log}`, 'utf8').trim();
       closeSync(log);
       if (failure) return reject(runtimeFailure(failure, process.args[0]!));
@@ -128,7 +135,12 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
     stdin: child.stdin,
     stdout,
     stderr,
-    kill: (signal) => signalCommand(child, signal),
+    kill(signal) {
+      hungUp ||= process.terminal && signal === 'SIGHUP';
+      // With the runtime goes its end of the line: the kernel tells all who are at the other.
+      if (hungUp) child.kill('SIGKILL');
+      else signalCommand(child, signal);
+    },
     end: () => endAll(child),
     resize: (columns, rows) => resizeTerminal(childrenOf(child.pid)[0], columns, rows),
     exit,
@@ -138,11 +150,21 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
 /** Those of a terminal go to all that the command runs in the foreground (termios(3)), a supervisor's to the command itself. */
 function signalCommand(runtime: ChildProcess, signal: NodeJS.Signals): void {
   const fromTerminal = new Set<NodeJS.Signals>(['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGSTOP', 'SIGCONT']);
-  const [command] = childrenOf(runtime.pid);
+  const [child] = childrenOf(runtime.pid);
+  // The first ones are the runtime's own, on the way into the container: what they are sent is lost. It keeps what itself is sent.
+  const command = child !== undefined && programOf(child) !== programOf(runtime.pid) ? child : undefined;
   const group = command === undefined ? undefined : groupOf(command);
   if (command !== undefined && signal === 'SIGKILL') signalAll([command], signal);
   else if (group !== undefined && group !== runtime.pid && fromTerminal.has(signal)) signalAll([-group], signal);
   else runtime.kill(signal); // it passes them on
+}
+
+function programOf(pid: number | undefined): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch {
+    return undefined; // it ended
+  }
 }
 
 /** Its command, and what that started and did not set free; those that do not answer to SIGTERM after a moment are killed. */
