@@ -76,7 +76,7 @@ export function find(root: string, path: string, options: FindOptions = {}): Pla
       if (fstatSync(descriptor).isSymbolicLink() && !(isLast && options.keepLink)) {
         closeSync(descriptor);
         if (++links > mostLinks) return undefined;
-        const target = readLink(address);
+        const target = readLink(address, name);
         if (target === undefined) return undefined;
         if (target.startsWith('/')) while (trail.length > 1) leave();
         rest.push(...target.split('/').reverse());
@@ -121,12 +121,14 @@ function make(address: string, create: CreateOptions, isLast: boolean): number {
   return openHere(address)!;
 }
 
-/** Links of /proc may lead to nothing for us: `self` is nobody where we have no pid. */
-function readLink(address: string): string | undefined {
+/** Where a link leads. Undefined for one of /proc that leads to nothing for us: `self` is nobody where we have no pid. */
+function readLink(address: string, name: string): string | undefined {
   try {
     return readlinkSync(address);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'EINVAL') return name; // it has become something else meanwhile: looked at again
     throw error;
   }
 }

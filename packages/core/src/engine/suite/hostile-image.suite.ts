@@ -9,7 +9,7 @@ import { ask, type Rig } from './rig.ts';
 /** An image decides what its links say, and a runtime that runs as root must not follow them out of it. */
 export function hostileImageLaws(rig: Rig): void {
   describe('an image made to harm', () => {
-    const host = join(rig.scratch, 'host');
+    const host = join(rig.scratch, 'hostile-host');
     /** A link in an image that leads to this place of the host, if it is followed outside. */
     const outside = (name: string): string => `${'/..'.repeat(12)}${join(host, name)}`;
     beforeAll(() => {
@@ -80,7 +80,7 @@ export function hostileImageLaws(rig: Rig): void {
         '/etc/group': '/etc/passwd',
       };
       const layer = await imageWith(links);
-      const source = join(rig.scratch, 'linked');
+      const source = join(rig.scratch, 'hostile-workspace');
       mkdirSync(source);
       await using container = await rig.running({ layer, user: '0', mounts: [{ type: 'bind', source, target: '/work', readonly: false }] });
       const script = 'cat /etc/hosts; touch /work/made; echo more >> /etc/resolv.conf; ls /run/devenv';
@@ -105,7 +105,7 @@ export function hostileImageLaws(rig: Rig): void {
         const mounts = [{ type: 'tmpfs' as const, target: '/data' }];
         await expect(rig.running({ layer, user: 'root', mounts })).rejects.toMatchObject({ code: 'BAD_VALUE' });
       }
-      const content = join(rig.scratch, 'links');
+      const content = join(rig.scratch, 'hostile-links');
       mkdirSync(content);
       symlinkSync('/proc', join(content, 'inner'));
       const nested = [
@@ -115,6 +115,38 @@ export function hostileImageLaws(rig: Rig): void {
       await expect(rig.running({ mounts: nested })).rejects.toMatchObject({ code: 'BAD_VALUE' });
       for (const target of ['/proc', '/proc/sys', '/dev', '/sys'])
         await expect(rig.running({ mounts: [{ type: 'tmpfs', target }] })).rejects.toMatchObject({ code: 'BAD_VALUE' });
+    });
+
+    test('that shares a folder with another container cannot turn its mounts to the outside while they are made', async () => {
+      const shared = join(rig.scratch, 'hostile-raced');
+      mkdirSync(join(shared, 'inner'), { recursive: true });
+      symlinkSync(outside('folder'), join(shared, 'evil'));
+      const racing = await rig.base((directory) => {
+        addPerl(directory);
+        writeFileSync(join(directory, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+      });
+      const mounts = [{ type: 'bind' as const, source: shared, target: '/data', readonly: false }];
+      await using racer = await rig.running({ layer: racing, user: 'root', workdir: '/', mounts });
+      const end = ask(racer, ['/usr/bin/perl', '-e', exchange]);
+      for (let round = 0; round < 6; round++) {
+        try {
+          await using victim = await rig.running({
+            user: 'root',
+            workdir: '/',
+            mounts: [...mounts, { type: 'tmpfs', target: '/data/inner' }],
+          });
+          expect(
+            (await ask(victim, 'grep tmpfs /proc/self/mountinfo | cut -d" " -f5 | grep -v "^/\\(dev\\|proc\\|sys\\)"')).stdout,
+          ).toMatch(
+            /^\/data\/(inner|evil)\n$/, // by the time that we look, it may have the other name
+          );
+        } catch (error) {
+          expect(error).toMatchObject({ code: expect.stringMatching(/^(BAD_VALUE|RUNTIME_FAILED)$/) });
+        }
+        untouched();
+      }
+      await racer.stop({ graceSeconds: 0 });
+      await end;
     });
 
     test('whose programs are the runtime itself cannot write to it (CVE-2019-5736)', async () => {
@@ -143,6 +175,9 @@ export function hostileImageLaws(rig: Rig): void {
     });
   });
 }
+
+/** Lets a folder and a link change places (renameat2(2) with RENAME_EXCHANGE), as fast as it can. */
+const exchange = `chdir '/data'; my ($one, $other) = ('inner', 'evil'); while (1) { syscall(316, -100, $one, -100, $other, 2) == 0 or die $! }`;
 
 /** For two seconds: holds on to whatever program it sees and is not its own, and tries to write to it, also when it has ended. */
 const watch = `
