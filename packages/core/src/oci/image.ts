@@ -41,6 +41,8 @@ export interface Layer {
 export interface OpenOptions {
   readonly signal?: AbortSignal;
   readonly onBytes?: (count: number) => void;
+  /** The layers above will be opened next: their bytes may begin to travel. The signal ends that, too. */
+  readonly ahead?: boolean;
 }
 
 /** An immutable image for one platform. */

@@ -18,6 +18,8 @@ export interface Content {
   manifest(reference: Reference): Promise<{ readonly bytes: Buffer; readonly mediaType?: string } | undefined>;
   /** The bytes of a blob, from its beginning. */
   blob(reference: Reference, descriptor: Descriptor, options: BlobOptions): AsyncIterable<Buffer>;
+  /** Begins a transfer that `blob` will go on with, when there is a place to keep what arrives. */
+  ahead?(reference: Reference, descriptor: Descriptor, options: BlobOptions): void;
   /** What was kept of the transfer of a blob is not needed any more, or is not to be trusted. */
   forget?(descriptor: Descriptor): void;
 }
@@ -122,12 +124,23 @@ async function imageOf(source: Source, reference: Reference, found: Found, platf
   }
   if (document.diffIds.length !== manifest.layers.length)
     throw source.words.unusable(reference, `it has ${manifest.layers.length} layers and ${document.diffIds.length} diff ids`);
-  const layers = manifest.layers.map((layer, index) => layerOf(source, reference, layer, document.diffIds[index]!));
+  const layers = manifest.layers.map((layer, index) =>
+    layerOf(source, reference, layer, { diffId: document.diffIds[index]!, next: manifest.layers.slice(index + 1, index + 1 + ahead) }),
+  );
   const own = { digest, mediaType, bytes };
   return { id: manifest.config.digest, document: config, manifest: own, platform, config: document.config, layers };
 }
 
-function layerOf(source: Source, reference: Reference, descriptor: Descriptor, diffId: Digest): Layer {
+/** Besides the layer that is read. */
+const ahead = 2; // so that three travel, as for dockerd and containerd
+
+interface Place {
+  readonly diffId: Digest;
+  /** What will be wanted soon. */
+  readonly next: readonly Descriptor[];
+}
+
+function layerOf(source: Source, reference: Reference, descriptor: Descriptor, { diffId, next }: Place): Layer {
   const { content, words } = source;
   return {
     diffId,
@@ -135,6 +148,7 @@ function layerOf(source: Source, reference: Reference, descriptor: Descriptor, d
     blob: descriptor,
     ...(words === registryWords ? { sources: [`${reference.registry}/${reference.repository}`] } : {}),
     async open(options = {}) {
+      if (options.ahead) for (const soon of next) content.ahead?.(reference, soon, options);
       const stream = layerStream(content.blob(reference, descriptor, { ...options, keep: true }), descriptor, diffId);
       // What was kept is the first suspect: the next time, all of it is fetched.
       stream.once('error', (error) => error instanceof UserError && error.code === 'DIGEST_MISMATCH' && content.forget?.(descriptor));

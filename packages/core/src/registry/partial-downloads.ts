@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writev } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { UserError } from '../base/errors.ts';
 import { tryLock } from '../base/system-calls.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/document.ts';
@@ -19,6 +20,7 @@ const longestKept = 7 * 24 * 3600 * 1000; // ms
  */
 export class PartialDownloads {
   readonly #directory: string;
+  readonly #running = new Map<Digest, RunningDownload>();
   #swept = false;
 
   constructor(directory: string) {
@@ -35,6 +37,22 @@ export class PartialDownloads {
     } catch {
       return undefined; // the disk's trouble is told by those who need it
     }
+  }
+
+  /** Lets a transfer that fills a partial download go on beside others, for who comes for it later. */
+  run({ digest }: Descriptor, transfer: AsyncIterable<Buffer>, kept: PartialDownload): void {
+    this.#running.set(digest, new RunningDownload(this.#pathOf(digest), transfer, kept));
+  }
+
+  /** A transfer that `run` began, once: who takes it reads it to its end. */
+  take({ digest }: Descriptor): RunningDownload | undefined {
+    const running = this.#running.get(digest);
+    this.#running.delete(digest);
+    return running;
+  }
+
+  isRunning({ digest }: Descriptor): boolean {
+    return this.#running.has(digest);
   }
 
   /** Idempotent. */
@@ -56,6 +74,55 @@ export class PartialDownloads {
   }
 }
 
+/** A transfer that nobody reads yet: its bytes wait on the disk, however many they are. */
+export class RunningDownload {
+  readonly #path: string;
+  readonly #descriptor: number;
+  readonly #kept: PartialDownload;
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(path: string, transfer: AsyncIterable<Buffer>, kept: PartialDownload) {
+    this.#path = path;
+    this.#descriptor = openSync(path, 'r');
+    this.#kept = kept;
+    void this.#drain(transfer);
+  }
+
+  /** From its beginning, as it grows. @throws what the transfer failed with */
+  async *read(): AsyncGenerator<Buffer> {
+    let position = 0;
+    try {
+      for (;;) {
+        const grown = this.#kept.grown();
+        const end = this.#end;
+        for await (const bytes of readRange(this.#descriptor, { offset: position, length: fstatSync(this.#descriptor).size - position })) {
+          position += bytes.length;
+          yield bytes;
+        }
+        if (end?.error !== undefined) throw end.error;
+        if (end) return;
+        await grown;
+      }
+    } finally {
+      closeSync(this.#descriptor);
+    }
+  }
+
+  async #drain(transfer: AsyncIterable<Buffer>): Promise<void> {
+    try {
+      for await (const _ of transfer);
+      if (this.#kept.failed)
+        throw new UserError('DISK_FULL', 'There is no space left to keep what is downloaded.', {
+          hint: `Free some where ${this.#path} is.`,
+        });
+      this.#end = {};
+    } catch (error) {
+      this.#end = { error };
+    }
+    this.#kept.wake();
+  }
+}
+
 export class PartialDownload implements AsyncDisposable {
   /** Bytes that are here. */
   readonly size: number;
@@ -63,7 +130,9 @@ export class PartialDownload implements AsyncDisposable {
   #waiting: Buffer[] = [];
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
-  #failed = false;
+  #waiter: PromiseWithResolvers<void> | undefined;
+  /** The disk took no more. */
+  failed = false;
 
   static at(path: string, whole: number): PartialDownload | undefined {
     const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW, 0o600);
@@ -87,6 +156,17 @@ export class PartialDownload implements AsyncDisposable {
     return readRange(this.#descriptor, { offset: 0, length: this.size }, options);
   }
 
+  /** Resolves when more is on the disk, or `wake` is called. */
+  grown(): Promise<void> {
+    this.#waiter ??= Promise.withResolvers();
+    return this.#waiter.promise;
+  }
+
+  wake(): void {
+    this.#waiter?.resolve();
+    this.#waiter = undefined;
+  }
+
   /** In order, behind what is here. Waits only when the disk is slower than the network. */
   async append(bytes: Buffer): Promise<void> {
     this.#waiting.push(bytes);
@@ -105,16 +185,17 @@ export class PartialDownload implements AsyncDisposable {
     const pieces = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
-    if (pieces.length > 0 && !this.#failed) this.#writing = this.#write(pieces);
+    if (pieces.length > 0 && !this.failed) this.#writing = this.#write(pieces);
   }
 
   /** A disk that is full ends the keeping, not the pull. */
   async #write(pieces: Buffer[]): Promise<void> {
     try {
       const { bytesWritten } = await promisify(writev)(this.#descriptor, pieces);
-      this.#failed = bytesWritten < pieces.reduce((sum, piece) => sum + piece.length, 0);
+      this.failed = bytesWritten < pieces.reduce((sum, piece) => sum + piece.length, 0);
     } catch {
-      this.#failed = true;
+      this.failed = true;
     }
+    this.wake();
   }
 }

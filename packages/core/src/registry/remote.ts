@@ -38,8 +38,15 @@ export function remoteRegistry(options: RemoteOptions): RemoteRegistry {
     ...contentRegistry({
       manifest: (reference) => fetchManifest(lines, reference),
       blob: (reference, descriptor, blobOptions) => {
+        const running = blobOptions.keep ? downloads?.take(descriptor) : undefined;
+        if (running) return running.read();
         const kept = blobOptions.keep ? downloads?.open(descriptor) : undefined;
         return fetchBlob(reference, descriptor, { ...blobOptions, sources: lines.sources(reference), kept });
+      },
+      ahead(reference, descriptor, blobOptions) {
+        const kept = downloads?.isRunning(descriptor) ? undefined : downloads?.open(descriptor);
+        const sources = lines.sources(reference);
+        if (kept) downloads!.run(descriptor, fetchBlob(reference, descriptor, { ...blobOptions, sources, kept }), kept);
       },
       ...(downloads ? { forget: (descriptor) => downloads.forget(descriptor) } : {}),
     }),

@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sha256 } from '../base/canonical-json.ts';
 import { tryLockNow } from '../base/locks.ts';
 import { parseReference } from '../oci/reference.ts';
 import { fakeImage, startFakeServer, type Answer, type FakeServer } from './fake-server.suite.ts';
-import { contentOf } from './registry.suite.ts';
+import { startRealRegistry } from './real-registry.suite.ts';
+import { contentOf, tarOfOneFile } from './registry.suite.ts';
 import { remoteRegistry } from './remote.ts';
 
 const amd64 = { os: 'linux', architecture: 'amd64' } as const;
@@ -97,6 +101,51 @@ test('what nobody came back for in a week goes', async () => {
   await contentOf((await open(server)).layers[0]!);
   expect(existsSync(old)).toBe(false);
 });
+
+test('while one layer is read the next ones travel, and each is fetched once', async () => {
+  const tars = Array.from({ length: 4 }, (_, index) => tarOfOneFile(`file${index}`, randomBytes(1_500_000).toString('hex')));
+  await using real = await startRealRegistry();
+  real.put('many', '1', [{ platform: amd64, layers: tars }]);
+  let arrived = 0;
+  const { layers } = await remoteRegistry({ env: {}, downloads }).get(parseReference(`${real.host}/many:1`), amd64);
+  const read = (index: number) => layers[index]!.open({ ahead: true, onBytes: (count) => (arrived += count) });
+  const first = await read(0);
+  const wanted = layers[1]!.size! + layers[2]!.size!;
+  while (kept().reduce((sum, size) => sum + size, 0) < wanted) await delay(10);
+  expect(arrived).toBeGreaterThanOrEqual(wanted);
+  const contents = [await textOf(first)];
+  for (const index of [1, 2, 3]) contents.push(await textOf(await read(index)));
+  expect(contents).toEqual(tars.map((tar) => tar.toString('latin1')));
+  expect(arrived).toBe(layers.reduce((sum, { size }) => sum + size!, 0));
+});
+
+test('what was fetched ahead and cannot be had fails who comes for it, and nobody before', async () => {
+  const two = fakeImage('image', 90_000);
+  const manifest = JSON.parse(String(two.documents[two.manifestPath]!.bytes)) as {
+    layers: object[];
+    config: { digest: string; size: number };
+  };
+  const config = JSON.parse(String(two.documents[two.configPath]!.bytes)) as { rootfs: { diff_ids: string[] } };
+  const other = { ...manifest.layers[0], digest: `sha256:${'1'.repeat(64)}` };
+  config.rootfs.diff_ids.push(`sha256:${'2'.repeat(64)}`);
+  const bytes = JSON.stringify(config);
+  manifest.config = { ...manifest.config, digest: `sha256:${sha256(bytes)}`, size: bytes.length };
+  manifest.layers.push(other);
+  await using server = await startFakeServer({
+    ...two.documents,
+    [two.manifestPath]: { type: two.documents[two.manifestPath]!.type, bytes: JSON.stringify(manifest) },
+    [`/v2/image/blobs/sha256:${sha256(bytes)}`]: { type: '', bytes },
+  });
+  const { layers } = await open(server);
+  expect(await textOf(await layers[0]!.open({ ahead: true }))).toBe(two.tar.toString('latin1'));
+  await expect(layers[1]!.open({ ahead: true }).then(textOf)).rejects.toMatchObject({ code: 'REGISTRY_ANSWER' });
+});
+
+async function textOf(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('latin1');
+}
 
 /** Begins a pull in another process and kills it once so many bytes are kept. */
 async function killedPull(server: FakeServer, bytes: number): Promise<void> {

@@ -63,6 +63,8 @@ export interface LayerStore {
 export interface AddOptions {
   readonly signal?: AbortSignal;
   readonly onBytes?: (count: number) => void;
+  /** The layers above will be added next (OpenOptions). */
+  readonly ahead?: boolean;
 }
 
 /** What a step gave the last time, with everything that made its key. */

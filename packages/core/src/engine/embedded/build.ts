@@ -71,9 +71,15 @@ class EmbeddedBuild implements Build {
       bytes += count;
       report({ type: 'transfer', id: task, bytes, ...(total === undefined ? {} : { total }) });
     };
-    let topmost: LayerId | undefined;
-    for (const layer of image.layers) topmost = await this.context.store.add(layer, topmost, { signal, onBytes });
-    return topmost;
+    const ended = new AbortController(); // of what is fetched ahead, when one layer cannot be unpacked
+    const until = AbortSignal.any([signal, ended.signal]);
+    try {
+      let topmost: LayerId | undefined;
+      for (const layer of image.layers) topmost = await this.context.store.add(layer, topmost, { signal: until, onBytes, ahead: true });
+      return topmost;
+    } finally {
+      ended.abort();
+    }
   }
 
   async fill(make: (directory: string) => Promise<void>): Promise<LayerId> {
