@@ -1,10 +1,21 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { directories } from '../../base/directories.ts';
 import { diskStore } from '../../store/disk-store.ts';
 import { engineSuite } from '../engine.suite.ts';
@@ -19,6 +30,16 @@ const node = join(import.meta.dirname, '../../../../../node_modules/.bin/node');
 const runtime = process.env['DEVENV_TEST_RUNTIME'] ? { runtime: process.env['DEVENV_TEST_RUNTIME'] } : {};
 /** Another storage driver, likewise. */
 const storage = { DEVENV_STORAGE_DRIVER: process.env['DEVENV_TEST_STORAGE'] };
+
+/** Whether file systems may be served by programs. */
+const canServe = ((): boolean => {
+  try {
+    closeSync(openSync('/dev/fuse', 'r+'));
+    return true;
+  } catch {
+    return false;
+  }
+})();
 
 function make(): EngineUnderTest {
   const scratch = mkdtempSync(join(tmpdir(), 'devenv-engine-'));
@@ -156,6 +177,32 @@ engineSuite('the embedded engine', make, (rig) => {
         encoding: 'utf8',
       });
       expect(output).toMatch(/^this machine has no network.* running\n$/);
+    });
+
+    test.runIf(canServe)('ends a container whose fuse-overlayfs was killed, which starts again with what was written', async () => {
+      const store = diskStore(places());
+      const env = { DEVENV_STORAGE_DRIVER: 'fuse-overlayfs' };
+      const engine = embeddedEngine({ directories: places(), store, cache: store, env, report: () => {} });
+      const container = await engine.create({ ...rig.specOf({ id: 'served' }), user: 'root' });
+      onTestFinished(() => container.remove());
+      await container.start();
+      await ask(container, 'echo before > /made');
+      for (const pid of readdirSync('/proc').filter(
+        (name) => commandOf(name).join(' ').startsWith('fuse-overlayfs') && commandOf(name).join(' ').includes('/containers/served/'),
+      ))
+        process.kill(Number(pid), 'SIGKILL');
+      await expect(container.exec(['true'], { stdio: 'pipe' })).rejects.toMatchObject({ code: 'NOT_RUNNING' });
+      const notices: string[] = [];
+      await rig.engine.reap((event) => event.type === 'notice' && notices.push(event.message));
+      expect([notices, (await container.inspect()).state]).toEqual([
+        [expect.stringContaining('the program that served its file system is gone')],
+        'exited',
+      ]);
+      await rig.engine.reap(() => {});
+      await container.start();
+      expect((await ask(container, 'cat /made')).stdout).toBe('before\n');
+      await container.remove();
+      expect(traces('served')).toEqual([]);
     });
 
     test('shows a socket of the host where it is bound', async () => {

@@ -46,6 +46,12 @@ export async function execInRunningContainer(
       await openStreams(options, `${dirname(record.runtimeRoot)}/pipe-${globalThis.process.pid}`, swapOwner(record.ids, process.user)),
     );
   } catch (error) {
+    // What fuse-overlayfs served before it was killed, or until just now.
+    if (['ENOTCONN', 'ECONNABORTED'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw new UserError('NOT_RUNNING', 'the container has lost its files: the program that served them is gone', {
+        hint: 'devenv up',
+        cause: error,
+      });
     // It may have ended while we looked: then /proc answers as it likes.
     if (error instanceof UserError || isAlive(init)) throw error;
     throw notRunning(error);
