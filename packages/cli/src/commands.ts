@@ -33,6 +33,9 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['load', async () => (await import('./commands/load.ts')).default],
   ['stats', async () => (await import('./commands/stats.ts')).default],
   ['du', async () => (await import('./commands/du.ts')).default],
+  ['commit', async () => (await import('./commands/commit.ts')).default],
+  ['export', async () => (await import('./commands/export.ts')).default],
+  ['cp', async () => (await import('./commands/cp.ts')).default],
   ['gc', async () => (await import('./commands/gc.ts')).default],
   ['doctor', async () => (await import('./commands/doctor.ts')).default],
   // It speaks of this table, and so cannot import it.

@@ -1,6 +1,8 @@
 import type { BuildOptions, BuildResult, Exit, Logs, Options } from './contract.ts';
 import { atDisk } from './at-disk.ts';
+import type { CommitImageOptions } from './commit.ts';
 import type { KeptContainer } from './containers.ts';
+import type { CopyFilesOptions, ExportOptions } from './copy.ts';
 import type { LogOptions } from './engine/engine.ts';
 import type { ImageSummary, RemovedImage } from './images.ts';
 import type { ImportOptions, NewImage } from './import-image.ts';
@@ -12,7 +14,9 @@ import type { FoundRepository, StoredCredentials } from './registry/registry.ts'
 import type { RunImageOptions } from './run-image.ts';
 import type { SaveOptions, SaveResult } from './save.ts';
 
+export type * from './commit.ts';
 export type * from './containers.ts';
+export type * from './copy.ts';
 export type * from './images.ts';
 export type * from './import-image.ts';
 export type * from './inspect.ts';
@@ -141,4 +145,19 @@ export async function search(options: Options & { readonly text: string; readonl
 /** Every tag of a repository. @throws UserError IMAGE_NOT_FOUND */
 export async function tags(options: Options & { readonly repository: string }): Promise<readonly string[]> {
   return (await import('./registry-account.ts')).tags(options);
+}
+
+/** The running environment, or a container, as it was changed by hand becomes an image. */
+export async function commitImage(options: CommitImageOptions): Promise<NewImage> {
+  return atDisk(options, async () => (await import('./commit.ts')).commitImage(options));
+}
+
+/** Writes a container's file system as a tar. @throws UserError CONTAINER_NOT_FOUND, NOT_RUNNING */
+export async function exportContainer(options: ExportOptions): Promise<{ readonly bytes: number }> {
+  return atDisk(options, async () => (await import('./copy.ts')).exportContainer(options));
+}
+
+/** Copies files between a container and this machine. @throws UserError FILE_NOT_FOUND, BAD_VALUE */
+export async function copyFiles(options: CopyFilesOptions): Promise<void> {
+  return atDisk(options, async () => (await import('./copy.ts')).copyFiles(options));
 }

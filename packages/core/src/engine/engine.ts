@@ -1,7 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Report } from '../base/events.ts';
-import type { Image } from '../oci/image.ts';
-import type { LayerId, StepRecord } from '../store/layer-store.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Image, Layer } from '../oci/image.ts';
+import type { AddOptions, LayerId, StepRecord } from '../store/layer-store.ts';
 import type { StepKey } from '../oci/step-key.ts';
 
 /** One thing that was tried, for `doctor`: what it found, and what to do when it is not good. */
@@ -28,6 +29,8 @@ export interface Runner {
   /** Makes the container; nothing of it runs yet. Idempotent by `spec.id`: an unfinished one of that id is replaced. */
   create(spec: ContainerSpec): Promise<Container>;
   list(labels: Readonly<Record<string, string>>): Promise<readonly Container[]>;
+  /** The one of this id: costs the same however many there are. */
+  find(id: string): Promise<Container | undefined>;
   /** Removes the volumes whose names begin so; idempotent. */
   removeVolumes(prefix: string): Promise<void>;
   /** Walks them, for their bytes on the disk. */
@@ -42,8 +45,17 @@ export interface Builder {
   records(): Promise<readonly StepRecord[]>;
   /** What the step of this key made, and what that stands on, is of use now. */
   used(key: StepKey): Promise<void>;
+  /** A layer as it travels (LayerStore.open), and what identifies it with all that it stands on. */
+  open(layer: LayerId): Promise<TravellingLayer>;
   /** Opens a build: one network namespace for all its steps, made when the first step needs it. */
   begin(options: BuildOptions): Promise<Build>;
+}
+
+export interface TravellingLayer {
+  /** `size` is that of its archive. */
+  readonly layer: Layer & { readonly size: number };
+  readonly chainId: Digest;
+  readonly parent: LayerId | undefined;
 }
 
 export interface BuildOptions {
@@ -58,6 +70,8 @@ export interface Build extends AsyncDisposable {
   claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable>;
   /** Unpacks an image's layers, each once. Returns the topmost; undefined for an image without layers. */
   load(image: Image, task: string): Promise<LayerId | undefined>;
+  /** Unpacks one layer on another. @throws UserError what reading the layer throws; nothing of it remains then */
+  add(layer: Layer, parent: LayerId | undefined, options: AddOptions): Promise<LayerId>;
   /** Makes a layer on nothing from what `make` puts into an empty directory of this machine (only processes and synchronous calls see it). */
   fill(make: (directory: string) => Promise<void>): Promise<LayerId>;
   /** A writable copy of what `parent` describes. Disposed before commit: nothing remains. */
@@ -183,6 +197,16 @@ export interface Container {
   stop(options?: { readonly graceSeconds?: number }): Promise<void>;
   remove(): Promise<void>;
   exec(command: readonly string[], options: ExecOptions): Promise<Process>;
+  /**
+   * What was changed in it becomes a layer, and stays in the container, too. Mounts are not in it. While it runs this is what is
+   * there file by file: stop it for all of one moment.
+   */
+  commit(): Promise<LayerId>;
+  /** A tar of a path inside, its names beginning with the path's last; of `/`, without what is mounted in it. @throws UserError FILE_NOT_FOUND */
+  archive(path: string): AsyncIterable<Buffer>;
+  /** Copies between a path inside and an absolute one of this machine, as cp -r does. @throws UserError FILE_NOT_FOUND, BAD_VALUE */
+  copyOut(path: string, target: string, options: CopyOptions): Promise<void>;
+  copyIn(source: string, path: string, options: CopyOptions): Promise<void>;
   /** What it uses at this moment; nothing when it does not run. What the engine cannot find out is absent. */
   use(): Promise<ContainerUse>;
   /** Bytes on the disk of what it changed and wrote: its volumes and layers are not its own. Walks them. */
@@ -207,6 +231,13 @@ export interface ContainerUse {
   readonly pids?: { readonly count: number; readonly limit?: number };
   /** Bytes since it was started. */
   readonly network?: { readonly received: number; readonly sent: number } | undefined;
+}
+
+export interface CopyOptions {
+  /** Owners as they are; else what comes out is the caller's, and what goes in is root's. */
+  readonly keepOwners: boolean;
+  /** Hears of devices, pipes and sockets, which are left out. */
+  readonly onLeftOut: (name: string) => void;
 }
 
 export interface LogOptions {

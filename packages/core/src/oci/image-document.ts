@@ -34,8 +34,10 @@ export function imageDocument({ platform, diffIds, base, config, history, create
   const stands = below?.diffIds.every((id, index) => id === diffIds[index]) === true;
   const baseLayers = stands ? below.diffIds.length : 0;
   const baseHistory = stands ? historyOf(base!, baseLayers) : [];
-  const own = history.filter(({ empty_layer: empty }) => !empty).length;
-  const unknown = Array.from({ length: Math.max(0, diffIds.length - baseLayers - own) }, () => ({ created, created_by: 'base' }));
+  const free = diffIds.length - baseLayers;
+  const own = lastLayers(history, free);
+  const told = own.filter(({ empty_layer: empty }) => !empty).length;
+  const unknown = Array.from({ length: free - told }, () => ({ created, created_by: 'base' }));
   const document = {
     created,
     ...(author === undefined ? {} : { author }),
@@ -44,9 +46,15 @@ export function imageDocument({ platform, diffIds, base, config, history, create
     ...(platform.variant === undefined ? {} : { variant: platform.variant }),
     config,
     rootfs: { type: 'layers', diff_ids: diffIds },
-    history: [...baseHistory, ...unknown, ...history],
+    history: [...baseHistory, ...unknown, ...own],
   };
   return Buffer.from(JSON.stringify(document));
+}
+
+/** As much of the end of a history as makes so many layers: a document whose history is longer is refused by others. */
+function lastLayers(history: readonly HistoryEntry[], layers: number): readonly HistoryEntry[] {
+  const making = history.filter(({ empty_layer: empty }) => !empty);
+  return making.length <= layers ? history : making.slice(making.length - layers);
 }
 
 /** The history of a document, with one entry that makes a layer for each that it has: else a made-up one. */

@@ -15,15 +15,24 @@ import { opaqueName, whiteoutPrefix } from './whiteout.ts';
  * whole seconds, ustar with pax where ustar cannot hold it. A 0:0 device becomes `.wh.NAME`, an opaque directory begins with
  * `.wh..wh..opq`; a file's further names are links to the first; holes are zeros; sockets are left out.
  */
-export function canonicalTar(directory: string): Readable {
-  return Readable.from(chunksOf(directory));
+export function canonicalTar(directory: string, options: TarOptions = {}): Readable {
+  return Readable.from(chunksOf(directory, options));
+}
+
+export interface TarOptions {
+  /** What the names begin with, ending in a slash; default nothing, and `./` for the top itself. */
+  readonly prefix?: string;
+  /** Directories and files, relative to the top, of which only the name is written: what is mounted there is not meant. */
+  readonly hollow?: ReadonlySet<string>;
+  /** Of the top, only what has this name, and not the top itself. */
+  readonly only?: string;
 }
 
 /** sha256 of `canonicalTar`. Lets other work go on from time to time. */
 export async function diffIdOf(directory: string): Promise<Digest> {
   const hash = createHash('sha256');
   let turns = 0;
-  for (const chunk of chunksOf(directory)) {
+  for (const chunk of chunksOf(directory, {})) {
     hash.update(chunk);
     if (++turns % 16 === 0) await nextTurn();
   }
@@ -33,10 +42,10 @@ export async function diffIdOf(directory: string): Promise<Digest> {
 const chunkSize = 1024 * 1024;
 
 /** Synchronous file system calls only: they see the mount namespace of the main thread. */
-function* chunksOf(directory: string): Generator<Buffer> {
+function* chunksOf(directory: string, options: TarOptions): Generator<Buffer> {
   let chunk = Buffer.allocUnsafeSlow(chunkSize);
   let used = 0;
-  for (const part of parts(directory)) {
+  for (const part of parts(directory, options)) {
     const { descriptor } = part;
     let remaining = part.bytes?.length ?? part.size!;
     for (let done = 0; remaining > 0;) {
@@ -64,42 +73,72 @@ interface Part {
   readonly size?: number;
 }
 
-function* parts(directory: string): Generator<Part> {
-  const top = lstatSync(directory, { bigint: true });
-  yield { bytes: encodeHeader({ ...commonFields(top), flag: '5', name: './', size: 0, ...attributesOf(directory) }) };
-  yield* directoryParts(directory, '', new Map());
+function* parts(directory: string, { prefix = '', hollow = new Set(), only }: TarOptions): Generator<Part> {
+  const itself = `${directory}/.`; // it may be named by a link of /proc
+  const top = lstatSync(itself, { bigint: true });
+  if (only === undefined)
+    yield { bytes: encodeHeader({ ...commonFields(top), flag: '5', name: prefix || './', size: 0, ...attributesOf(itself) }) };
+  yield* directoryParts(directory, '', { prefix, hollow, only, firstNames: new Map() });
   yield { size: 1024 }; // two blocks of zeros end an archive
 }
 
-/** `prefix` ends in a slash, or is empty. */
-function* directoryParts(directory: string, prefix: string, firstNames: Map<string, string>): Generator<Part> {
-  if (isOpaque(directory)) yield { bytes: encodeHeader({ ...whiteout, name: prefix + opaqueName }) };
-  for (const { name, path, stats } of entriesOf(directory)) {
-    if (name.startsWith(whiteoutPrefix) && !isWhiteout(stats)) throw notSupported(prefix + name);
-    const common = { ...commonFields(stats), name: prefix + name, size: 0 };
-    if (isWhiteout(stats)) {
-      yield { bytes: encodeHeader({ ...whiteout, name: `${prefix}${name}` }) };
-    } else if (stats.isDirectory()) {
-      yield { bytes: encodeHeader({ ...common, flag: '5', name: `${common.name}/`, ...attributesOf(path) }) };
-      yield* directoryParts(path, `${common.name}/`, firstNames);
-    } else if (!stats.isSocket()) {
-      const inode = `${stats.dev}:${stats.ino}`;
-      const first = stats.nlink > 1n ? firstNames.get(inode) : undefined;
-      if (first !== undefined) {
-        yield { bytes: encodeHeader({ ...common, flag: '1', target: first }) };
-        continue;
+interface Walk {
+  readonly prefix: string;
+  readonly hollow: ReadonlySet<string>;
+  readonly only: string | undefined;
+  /** The first name of files with several, by inode. */
+  readonly firstNames: Map<string, string>;
+}
+
+/**
+ * `inside` is the directory relative to the top, ending in a slash or empty. Each directory is opened from the one that holds it:
+ * where a container changes the tree meanwhile, no link that it puts there is followed.
+ */
+function* directoryParts(path: string, inside: string, walk: Walk): Generator<Part> {
+  const { prefix, hollow, firstNames } = walk;
+  const descriptor = openSync(
+    pathOf(inside === '' ? `${path}/.` : path),
+    constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+  );
+  const directory = `/proc/self/fd/${descriptor}`;
+  try {
+    if (isOpaque(`${directory}/.`)) yield { bytes: encodeHeader({ ...whiteout, name: prefix + inside + opaqueName }) };
+    for (const { name, path: entry, stats } of entriesOf(directory)) {
+      if (inside === '' && walk.only !== undefined && name !== walk.only) continue;
+      const relative = inside + name;
+      if (name.startsWith(whiteoutPrefix) && !isWhiteout(stats)) throw notSupported(prefix + relative);
+      const common = { ...commonFields(stats), name: prefix + relative, size: 0 };
+      if (isWhiteout(stats)) {
+        yield { bytes: encodeHeader({ ...whiteout, name: prefix + relative }) };
+      } else if (stats.isDirectory()) {
+        yield { bytes: encodeHeader({ ...common, flag: '5', name: `${common.name}/`, ...attributesOf(entry) }) };
+        if (!hollow.has(relative)) yield* directoryParts(entry, `${relative}/`, walk);
+      } else if (!stats.isSocket()) {
+        const inode = `${stats.dev}:${stats.ino}`;
+        const first = stats.nlink > 1n ? firstNames.get(inode) : undefined;
+        if (first !== undefined) {
+          yield { bytes: encodeHeader({ ...common, flag: '1', target: first }) };
+          continue;
+        }
+        if (stats.nlink > 1n) firstNames.set(inode, common.name);
+        if (stats.isFile()) yield* fileParts(entry, fileFields(entry, stats, common, hollow.has(relative)));
+        else yield { bytes: encodeHeader({ ...common, ...specialFields(entry, stats), ...attributesOf(entry) }) };
       }
-      if (stats.nlink > 1n) firstNames.set(inode, common.name);
-      if (stats.isFile()) yield* fileParts(path, { ...common, flag: '0', size: Number(stats.size), ...attributesOf(path) });
-      else yield { bytes: encodeHeader({ ...common, ...specialFields(path, stats), ...attributesOf(path) }) };
     }
+  } finally {
+    closeSync(descriptor);
   }
+}
+
+function fileFields(path: string, stats: BigIntStats, common: Omit<HeaderFields, 'flag'>, isHollow: boolean): HeaderFields {
+  return isHollow ? { ...common, flag: '0' } : { ...common, flag: '0', size: Number(stats.size), ...attributesOf(path) };
 }
 
 function* fileParts(path: string, fields: HeaderFields): Generator<Part> {
   yield { bytes: encodeHeader(fields) };
   if (fields.size === 0) return;
-  const descriptor = openSync(pathOf(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  // Without waiting: a pipe may have come in its place.
+  const descriptor = openSync(pathOf(path), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     yield { descriptor, size: fields.size };
   } finally {

@@ -1,11 +1,13 @@
 import {
   chmodSync,
+  closeSync,
   constants,
   copyFileSync,
   lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readlinkSync,
   symlinkSync,
@@ -42,14 +44,21 @@ class TreeCopy {
 
   directory(source: string, target: string, stats: BigIntStats): void {
     mkdirSync(pathOf(target), { mode: 0o700 });
-    for (const bytes of readdirSync(pathOf(source), { encoding: 'buffer' })) {
-      const name = decodeName(bytes);
-      const [from, to] = [`${source}/${name}`, `${target}/${name}`];
-      const entry = lstatSync(pathOf(from), { bigint: true });
-      if (entry.isDirectory()) this.directory(from, to, entry);
-      else if (!entry.isSocket()) this.#entry(from, to, entry);
+    // Opened from the one that holds it: a container may be changing the tree, and no link that it puts there is followed.
+    const opened = openSync(pathOf(source), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const directory = `/proc/self/fd/${opened}`;
+    try {
+      for (const bytes of readdirSync(directory, { encoding: 'buffer' })) {
+        const name = decodeName(bytes);
+        const [from, to] = [`${directory}/${name}`, `${target}/${name}`];
+        const entry = lstatSync(pathOf(from), { bigint: true });
+        if (entry.isDirectory()) this.directory(from, to, entry);
+        else if (!entry.isSocket()) this.#entry(from, to, entry);
+      }
+      this.#finish(`${directory}/.`, target, stats);
+    } finally {
+      closeSync(opened);
     }
-    this.#finish(source, target, stats);
   }
 
   #entry(source: string, target: string, stats: BigIntStats): void {
@@ -58,7 +67,7 @@ class TreeCopy {
     if (stats.nlink > 1n) this.#copied.set(stats.ino, target);
     if (this.#sharing && this.#keepsOwner(stats)) return linkSync(pathOf(source), pathOf(target));
     if (stats.isSymbolicLink()) symlinkSync(readlinkSync(pathOf(source), { encoding: 'buffer' }), pathOf(target));
-    else if (stats.isFile()) copyFileSync(pathOf(source), pathOf(target), constants.COPYFILE_FICLONE);
+    else if (stats.isFile()) copyContent(source, target);
     else makeNode(pathOf(target), Number(stats.mode), ...deviceNumbers(stats.rdev));
     this.#finish(source, target, stats);
   }
@@ -80,6 +89,15 @@ class TreeCopy {
     }
     const nanoseconds = Number(((stats.mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n);
     setTimes(pathOf(target), Number((stats.mtimeNs - BigInt(nanoseconds)) / 1_000_000_000n), nanoseconds);
+  }
+}
+
+function copyContent(source: string, target: string): void {
+  const opened = openSync(pathOf(source), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    copyFileSync(`/proc/self/fd/${opened}`, pathOf(target), constants.COPYFILE_FICLONE);
+  } finally {
+    closeSync(opened);
   }
 }
 

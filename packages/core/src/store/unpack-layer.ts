@@ -12,7 +12,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { UserError } from '../base/errors.ts';
 import { makeNode, setAttribute, setTimes, SystemCallError } from '../base/system-calls.ts';
 import { badArchive } from '../oci/bad-archive.ts';
@@ -36,6 +36,8 @@ export interface UnpackOptions {
   /** More is refused: members, and bytes of files, holes included. */
   readonly maximumEntries?: number;
   readonly maximumBytes?: number;
+  /** It is no layer: nothing means a deleted file, and no devices are made. */
+  readonly plain?: boolean;
   /** Keeps what the directory does not tell of the archive. */
   readonly recorder?: TarRecorder | undefined;
 }
@@ -67,6 +69,14 @@ export async function unpackLayer(tar: Readable, directory: string, options: Unp
   if (refused !== undefined) throw refused;
   options.recorder?.end();
   return { entries: unpacker.entries, bytes: unpacker.bytes };
+}
+
+/**
+ * Writes a tar of files, which is no layer, into an empty directory: names that mean deleted files in a layer are names, and
+ * devices are left out. As safe as `unpackLayer`.
+ */
+export async function unpackTree(tar: AsyncIterable<Buffer>, directory: string, signal: AbortSignal): Promise<void> {
+  await unpackLayer(Readable.from(tar), directory, { overlay: 'user', plain: true, signal });
 }
 
 /** Synchronous file-system calls on open descriptors: several times as fast as promises for thousands of small files. */
@@ -106,7 +116,7 @@ class Unpacker implements TarVisitor {
     this.bytes += entry.size;
     if (this.isOverLimit) throw badArchive('it has more members or unpacks to more bytes than is allowed');
     const name = normalName(entry.name);
-    const whiteout = parseWhiteout(name);
+    const whiteout = this.#options.plain ? undefined : parseWhiteout(name);
     if (whiteout) return this.#whiteout(whiteout);
     const place = this.#tree.place(name);
     if (entry.type === 'directory') this.#directory(entry, place);
@@ -206,6 +216,7 @@ class Unpacker implements TarVisitor {
 
   /** False where a user namespace may not make it: it is left out, as containerd and podman do. */
   #makeDevice(entry: TarEntry, place: Place): boolean {
+    if (this.#options.plain) return false;
     const type = entry.type === 'block-device' ? constants.S_IFBLK : constants.S_IFCHR;
     try {
       this.#retrying(place, () => makeNode(pathOf(place.path), type | (entry.mode & 0o7777), entry.major, entry.minor));

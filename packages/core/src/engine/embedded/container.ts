@@ -8,9 +8,21 @@ import { readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
 import { treeSize } from '../../base/tree-size.ts';
 import type { LayerId } from '../../store/layer-store.ts';
-import type { Container, ContainerState, ContainerUse, ExecOptions, LogLine, LogOptions, PortMapping, Process } from '../engine.ts';
+import type {
+  Container,
+  ContainerState,
+  ContainerUse,
+  CopyOptions,
+  ExecOptions,
+  LogLine,
+  LogOptions,
+  PortMapping,
+  Process,
+} from '../engine.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type ContainerFiles, type Journal } from './container-files.ts';
+import { archiveOf, copyIn, copyOut } from './container-copies.ts';
+import { commitContainer } from './commit-container.ts';
 import { containerLog } from './container-log.ts';
 import { execInRunningContainer } from './exec.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
@@ -107,6 +119,26 @@ export class EmbeddedContainer implements Container {
   async update(changes: Parameters<Container['update']>[0]): Promise<void> {
     using _held = await this.hold();
     await updateContainer(this.directory, changes);
+  }
+
+  async commit(): Promise<LayerId> {
+    using _held = await this.hold();
+    return commitContainer(this.directory, this.context);
+  }
+
+  async *archive(path: string): AsyncGenerator<Buffer> {
+    using _held = await this.hold();
+    yield* archiveOf(this.directory, path, this.context);
+  }
+
+  async copyOut(path: string, target: string, options: CopyOptions): Promise<void> {
+    using _held = await this.hold();
+    await copyOut(this.directory, path, target, { ...options, context: this.context });
+  }
+
+  async copyIn(source: string, path: string, options: CopyOptions): Promise<void> {
+    using _held = await this.hold();
+    await copyIn(this.directory, source, path, { ...options, context: this.context });
   }
 
   async use(): Promise<ContainerUse> {
