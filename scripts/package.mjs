@@ -31,7 +31,8 @@ async function fill(folder) {
   for (const { path, contents } of results.flatMap(({ outputFiles }) => outputFiles))
     write(join(folder, 'dist', path.slice(source.length + 1)), contents);
   cpSync(join(root, 'packages/cli/bin'), join(folder, 'bin'), { recursive: true });
-  for (const schema of ['devenv.schema.json', 'errors.json']) cpSync(join(root, 'schemas', schema), join(folder, 'schemas', schema));
+  for (const schema of ['devenv.schema.json', 'config.schema.json', 'errors.json'])
+    cpSync(join(root, 'schemas', schema), join(folder, 'schemas', schema));
   cpSync(join(root, 'packages/cli/README.md'), join(folder, 'README.md'));
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   write(

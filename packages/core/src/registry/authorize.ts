@@ -22,7 +22,7 @@ export interface Authorization {
 
 /**
  * Answers a challenge. Credentials go to the host they were stored for, and to a token server elsewhere only when it is known to
- * be the registry's: whoever answers in a registry's name could name any (docs/decisions/0012).
+ * be the registry's: whoever answers in a registry's name could name any (docs/decisions/0013).
  * @throws UserError REGISTRY_DENIED, REGISTRY_LIMIT, REGISTRY_ANSWER; HttpFailure
  */
 export async function authorize(challenges: readonly Challenge[], options: AuthorizeOptions): Promise<Authorization> {

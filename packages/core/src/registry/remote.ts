@@ -28,6 +28,8 @@ export interface RemoteOptions {
   readonly pause?: number;
   /** How long a server may be silent, ms. */
   readonly silence?: number;
+  /** How often a request is sent before it is given up. */
+  readonly attempts?: number;
 }
 
 /** Registries over the network (distribution-spec 1.1). https; http for this machine itself, or where the settings say so. */
@@ -62,17 +64,17 @@ export function remoteRegistry(options: RemoteOptions): RemoteRegistry {
 
 /** One connection for each repository of each registry and mirror. */
 class Lines {
-  readonly options: Pick<ConnectionOptions, 'client' | 'signal' | 'pause' | 'report'>;
+  readonly options: Pick<ConnectionOptions, 'client' | 'signal' | 'pause' | 'report' | 'attempts'>;
   readonly #settings: Settings;
   readonly #env: RemoteOptions['env'];
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #connections = new Map<string, Connection>();
   readonly #left = new Set<Connection>();
 
-  constructor({ env, settings = {}, silence, signal, pause, report }: RemoteOptions) {
+  constructor({ env, settings = {}, silence, signal, pause, report, attempts }: RemoteOptions) {
     const authoritiesOf = (host: string): string | undefined => settingsOf(settings, host).ca;
     const client = httpClient(env, { authoritiesOf, ...(silence === undefined ? {} : { silence }) });
-    this.options = { client, signal, pause, report };
+    this.options = { client, signal, pause, report, ...(attempts === undefined ? {} : { attempts }) };
     this.#settings = settings;
     this.#env = env;
   }
