@@ -11,7 +11,10 @@ import { makeOurs, type Ours } from './ours.ts';
 import { openPeers, type Peers } from './peers.ts';
 import { describeResults, type Circumstances, type Results } from './report.ts';
 import { buildSteps } from './subjects/build-steps.ts';
+import { hundred } from './subjects/hundred.ts';
+import { growth } from './subjects/growth.ts';
 import { idleMemory } from './subjects/idle-memory.ts';
+import { inputs } from './subjects/inputs.ts';
 import { newContainer } from './subjects/new-container.ts';
 import { pull } from './subjects/pull.ts';
 import { running } from './subjects/running.ts';
@@ -24,6 +27,9 @@ const subjects: Readonly<Record<string, (ours: Ours, peers: Peers) => Promise<Su
   unpack,
   pull,
   'idle-memory': idleMemory,
+  growth,
+  hundred,
+  inputs,
 };
 
 const { values } = parseArgs({

@@ -76,6 +76,9 @@ function announceSecrets(config: Config, { env, onSecret }: Pick<Options, 'env' 
 
 /** The container of an environment, when there is one. */
 export async function findContainer(tools: Tools, id: EnvironmentId): Promise<Container | undefined> {
+  const known = new Environments(tools.directories).summary(id)?.spec.id;
+  const recorded = known === undefined ? undefined : await tools.engine.find(known);
+  if (recorded?.labels['devenv.environment'] === id) return recorded;
   const [container] = await tools.engine.list({ 'devenv.environment': id, 'devenv.role': 'environment' });
   return container;
 }

@@ -49,9 +49,23 @@ export function keysOf(resolved: Resolved): readonly StepKey[] {
   return [base.key, ...keyedSteps(resolved, base.key).steps.map((step) => step.key)];
 }
 
+/** The keys are asked for before the plan: with a hundred steps to compute them once is a tenth of what `up` takes. */
+const keyedOnce = new WeakMap<Resolved, Keyed>();
+
+interface Keyed {
+  readonly steps: readonly KeyedStep[];
+  readonly image: ImageConfig;
+}
+
 type KeyedStep = Omit<PlannedStep, 'state' | 'seconds'>;
 
-function keyedSteps(resolved: Resolved, baseKey: StepKey): { readonly steps: readonly KeyedStep[]; readonly image: ImageConfig } {
+function keyedSteps(resolved: Resolved, baseKey: StepKey): Keyed {
+  const keyed = keyedOnce.get(resolved) ?? keySteps(resolved, baseKey);
+  keyedOnce.set(resolved, keyed);
+  return keyed;
+}
+
+function keySteps(resolved: Resolved, baseKey: StepKey): Keyed {
   const { config } = resolved;
   const platform = formatPlatform(resolved.platform);
   const steps: KeyedStep[] = [];

@@ -72,6 +72,11 @@ export interface ContainerFiles {
   readonly network: string;
 }
 
+/** Also safe as the name of a directory. */
+export function isContainerId(id: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,127}$/.test(id);
+}
+
 export function containersDirectory(directories: Directories): string {
   return join(directories.data, 'containers');
 }

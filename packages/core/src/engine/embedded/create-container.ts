@@ -13,6 +13,7 @@ import {
   containerFiles,
   containerFormat,
   containersDirectory,
+  isContainerId,
   readRecord,
   writeJson,
   type ContainerFiles,
@@ -42,7 +43,7 @@ import { asHeld, lookUpUser } from './user.ts';
  * @throws UserError BAD_VALUE, MOUNT_SOURCE_MISSING, PORT_TAKEN, TOOL_MISSING, NOT_SUPPORTED, COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE
  */
 export async function createContainer(spec: ContainerSpec, runtime: OciRuntime, context: StartContext): Promise<EmbeddedContainer> {
-  if (!/^[a-z0-9][a-z0-9-]{0,127}$/.test(spec.id)) throw new Error(`not a container id: ${spec.id}`);
+  if (!isContainerId(spec.id)) throw new Error(`not a container id: ${spec.id}`);
   checkMounts(spec.mounts);
   const directory = join(containersDirectory(context.directories), spec.id);
   using _held = await lock(containerLock(context.directories, spec.id));

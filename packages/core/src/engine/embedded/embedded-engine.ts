@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import type { Report } from '../../base/events.ts';
 import type { LayerStore, StepCache } from '../../store/layer-store.ts';
 import type { Engine } from '../engine.ts';
 import { embeddedBuilder } from './build.ts';
 import { chooseRuntime } from './choose-runtime.ts';
-import { listContainers, readRecord } from './container-files.ts';
+import { containersDirectory, isContainerId, listContainers, readRecord } from './container-files.ts';
 import { EmbeddedContainer } from './container.ts';
 import { createContainer } from './create-container.ts';
 import { probeHost } from './probe.ts';
@@ -44,6 +45,10 @@ export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
         return record && wanted.every(([name, value]) => record.spec.labels[name] === value);
       });
       return found.map((directory) => new EmbeddedContainer(directory, context));
+    },
+    async find(id) {
+      const directory = join(containersDirectory(directories), id);
+      return isContainerId(id) && readRecord(directory) ? new EmbeddedContainer(directory, context) : undefined;
     },
     volumes: () => measureVolumes(directories),
     removeVolumes: (prefix) => removeVolumes(directories, prefix),
