@@ -91,3 +91,28 @@ test('several images go into one archive, a layer that they share once', async (
   await using other = await makeEmptyRig();
   expect((await other.ok(['load', at('two.tar'), '--json'])).json['images']).toMatchObject([{ names: ['one:1', 'two:2'] }]);
 });
+
+test('an image that was made here is a base by its name; one that was pulled means what its registry says, and serves without it', async () => {
+  await using own = await makeEmptyRig();
+  await own.ok(['load', '-i', at('source')]);
+  await own.ok(['tag', 'image', 'localhost/base:1']);
+  const project = (image: string): string => own.project({ 'devenv.json': { image, steps: [{ run: 'cat /etc/greeting > /one' }] } });
+  expect((await own.ok(['build', '--json'], { cwd: project('localhost/base:1') })).json).toMatchObject({ built: 1 });
+  expect((await own.ok(['build', '--json'], { cwd: project('image') })).json).toMatchObject({ built: 0, cached: 1 });
+  const missing = await own.devenv(['build', '--json'], { cwd: project('localhost/none:1') });
+  expect(missing.json).toMatchObject({ code: 'IMAGE_NOT_FOUND' });
+
+  const leaving = await startRealRegistry();
+  try {
+    registry.skopeo('copy', '-q', '--dest-tls-verify=false', `oci:${at('source')}:image`, `docker://${leaving.host}/a/b:1`);
+    await own.ok(['pull', `${leaving.host}/a/b:1`]);
+    await own.ok(['build'], { cwd: project(`${leaving.host}/a/b:1`) });
+  } finally {
+    await leaving[Symbol.asyncDispose]();
+  }
+  const without = await own.ok(['build', '--json'], { cwd: project(`${leaving.host}/a/b:1`) });
+  expect([without.json['cached'], without.stderr]).toEqual([
+    1,
+    expect.stringMatching(/what was pulled before: the registry does not answer/),
+  ]);
+});

@@ -4,7 +4,9 @@ import { directories, type Directories } from './base/directories.ts';
 import { idMapping, isMapped } from './base/user-namespace.ts';
 import type { Container, Engine, Features } from './engine/engine.ts';
 import type { LocalSource } from './registry/local.ts';
+import type { Settings } from './config/load-settings.ts';
 import type { Registry, RemoteRegistry } from './registry/registry.ts';
+import type { StepRepository } from './registry/step-repository.ts';
 import type { ImageStore } from './store/image-store.ts';
 import type { LayerStore, StepCache } from './store/layer-store.ts';
 
@@ -65,13 +67,24 @@ export async function shareStore(options: Pick<Options, 'env' | 'signal'>): Prom
 function registries(options: Pick<Options, 'env' | 'report'>, places: Directories): Tools['registry'] {
   const opened = new Map<string, Promise<Registry>>();
   return async (source) => {
-    if (!source) return openRegistry(options);
+    if (!source) return openBases(options, places);
     const { localRegistry, localStamp } = await import('./registry/local.ts');
     const key = `${source.kind} ${source.path} ${localStamp(source)}`;
     const known = opened.get(key) ?? localRegistry(source, join(places.cache, 'archives'));
     opened.set(key, known);
     return known;
   };
+}
+
+/** Where the names of bases are looked up: on this machine, or at their registry. */
+async function openBases(options: Pick<Options, 'env' | 'report'>, places: Directories): Promise<Registry> {
+  const [{ namedBases }, { diskImageStore }, { diskStore }] = await Promise.all([
+    import('./named-bases.ts'),
+    import('./store/image-store.ts'),
+    import('./store/disk-store.ts'),
+  ]);
+  const local = { images: diskImageStore(places), store: diskStore(places) };
+  return namedBases(() => openRegistry(options), local, options.report);
 }
 
 /** For what asks about images and needs no engine. @throws UserError CONFIG_INVALID when the user's own settings have mistakes */
@@ -86,6 +99,22 @@ export async function openRegistry(options: Pick<Options, 'env'> & Partial<Pick<
     ...(report ? { report } : {}),
     ...(signal ? { signal } : {}),
   });
+}
+
+/** What the user and the machine say in their settings. @throws UserError CONFIG_INVALID */
+export async function openSettings({ env }: Pick<Options, 'env'>): Promise<Settings> {
+  return (await import('./config/load-settings.ts')).loadSettings(settingsFiles(env, placesOf({ env })), env);
+}
+
+/** A repository of steps. What does not answer soon is left alone: it would only be in the way of a build. */
+export async function openSteps({ env }: Pick<Options, 'env'>, name: string, signal: AbortSignal): Promise<StepRepository> {
+  const [{ remoteRegistry }, { stepRepository }] = await Promise.all([
+    import('./registry/remote.ts'),
+    import('./registry/step-repository.ts'),
+  ]);
+  const { registries: settings } = await openSettings({ env });
+  const downloads = join(placesOf({ env }).cache, 'downloads');
+  return stepRepository(name, remoteRegistry({ env, settings, downloads, signal, attempts: 1, silence: 10_000 }));
 }
 
 /** The machine's, then the user's own. */
