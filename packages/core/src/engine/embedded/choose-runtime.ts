@@ -18,11 +18,13 @@ import { runtimeConfig } from './runtime-config.ts';
 import { seccompFilter } from './seccomp.ts';
 
 /** Better ones first: crun starts a container in half of runc's time. */
-const candidates = ['crun', 'runc'];
+const candidates: readonly string[] = ['crun', 'runc'];
 
 /** What a runtime answered, good until the machine or the program starts anew. */
 interface Answer {
   readonly bootId: string;
+  /** What there was to choose from. */
+  readonly wanted: string;
   readonly program: string;
   readonly modified: number;
 }
@@ -30,29 +32,37 @@ interface Answer {
 /** A function that gives the first runtime that really runs a container here, tried once per boot. */
 export function chooseRuntime(directories: Directories, wanted: string | undefined): () => Promise<OciRuntime> {
   let chosen: Promise<OciRuntime> | undefined;
-  return () =>
-    (chosen ??= wanted === undefined ? choose(directories) : Promise.resolve({ program: wanted, root: runtimeRoot(directories) }));
+  return () => (chosen ??= choose(directories, wanted === undefined ? candidates : [wanted]));
+}
+
+/** The path of a runtime that is given by its path, or by a name that the system has. Undefined when there is none. */
+export function runtimeProgram(wanted: string): string | undefined {
+  if (!wanted.startsWith('/')) return findProgram(wanted);
+  return modified(wanted) === undefined ? undefined : wanted;
 }
 
 /** @throws UserError TOOL_MISSING, RUNTIME_FAILED, with the reason of each */
-async function choose(directories: Directories): Promise<OciRuntime> {
+async function choose(directories: Directories, names: readonly string[]): Promise<OciRuntime> {
   const file = join(directories.runtime, 'oci-runtime.json');
   const known = readJson<Answer>(file);
-  if (known && known.bootId === bootId() && modified(known.program) === known.modified)
+  const wanted = names.join();
+  if (known && known.bootId === bootId() && known.wanted === wanted && modified(known.program) === known.modified)
     return { program: known.program, root: runtimeRoot(directories) };
   const failures: string[] = [];
-  for (const name of candidates) {
-    const runtime = { program: findProgram(name) ?? '', root: runtimeRoot(directories) };
+  for (const name of names) {
+    const runtime = { program: runtimeProgram(name) ?? '', root: runtimeRoot(directories) };
     const failure = runtime.program ? await tryRuntime(runtime, directories) : 'is not installed';
     if (failure === undefined) {
-      writeJson(file, { bootId: bootId(), program: runtime.program, modified: modified(runtime.program)! } satisfies Answer);
+      writeJson(file, { bootId: bootId(), wanted, program: runtime.program, modified: modified(runtime.program)! } satisfies Answer);
       return runtime;
     }
     failures.push(`  ${name}  ${failure}`);
   }
-  const isAbsent = candidates.every((name) => findProgram(name) === undefined);
+  const isAbsent = names.every((name) => runtimeProgram(name) === undefined);
   throw new UserError(isAbsent ? 'TOOL_MISSING' : 'RUNTIME_FAILED', ['No OCI runtime works here.', ...failures].join('\n'), {
-    hint: isAbsent ? 'apt-get install crun' : 'devenv doctor shows more',
+    hint: isAbsent
+      ? `apt-get install crun${names === candidates ? '' : ', or set DEVENV_RUNTIME to the path of one'}`
+      : 'devenv doctor shows more',
   });
 }
 
@@ -84,10 +94,15 @@ export async function tryRuntime(runtime: OciRuntime, directories: Directories):
     }); // prettier-ignore
     writeJson(join(bundle, 'config.json'), config);
     const log = join(bundle, 'log');
-    const { exitCode, stderr } = await run(runtime.program, runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id), {
-      env: runtimeEnvironment,
-    });
-    return exitCode === 0 ? undefined : `fails: ${(readText(log) || stderr).trim().replace(/^\S+Z: /gm, '')}`;
+    const { exitCode, stdout, stderr } = await run(
+      runtime.program,
+      runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id),
+      {
+        env: runtimeEnvironment,
+      },
+    );
+    if (exitCode === 0) return stdout.includes('catatonit') ? undefined : 'ran nothing'; // the init was asked for its version
+    return `fails: ${(readText(log) || stderr).trim().replace(/^\S+Z: /gm, '')}`;
   } catch (error) {
     return `fails: ${(error as Error).message}`;
   } finally {

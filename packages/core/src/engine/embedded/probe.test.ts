@@ -5,6 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { directories } from '../../base/directories.ts';
 import { chooseRuntime } from './choose-runtime.ts';
 import { probeHost } from './probe.ts';
+import type { OciRuntime } from './runtime-call.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'devenv-probe-'));
 const places = directories({ DEVENV_BASE_DIR: folder }, 0);
@@ -23,6 +24,16 @@ test('a runtime that is none does not work, and the answer says why', async () =
     false,
     { ok: false, answer: expect.stringContaining('/bin/false fails') as string },
   ]);
+});
+
+test("a runtime of the user's choice is one by path or by name, and has to run something", async () => {
+  const choose = (wanted: string): Promise<OciRuntime> => chooseRuntime(places, wanted)();
+  expect((await choose('crun')).program).toBe((await choose('/usr/bin/crun')).program);
+  await expect(choose('/bin/true')).rejects.toMatchObject({
+    code: 'RUNTIME_FAILED',
+    message: expect.stringContaining('ran nothing') as string,
+  });
+  for (const missing of ['/none', 'none']) await expect(choose(missing)).rejects.toMatchObject({ code: 'TOOL_MISSING' });
 });
 
 test('the runtime that was found is remembered until the machine or the program starts anew', async () => {

@@ -7,7 +7,7 @@ import { idMapping, isMapped } from '../../base/user-namespace.ts';
 import { isMissing } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
 import type { Features, Probe } from '../engine.ts';
-import { tryRuntime } from './choose-runtime.ts';
+import { runtimeProgram, tryRuntime } from './choose-runtime.ts';
 import { mountOwned } from './idmap.ts';
 import { emulatedArchitectures } from '../emulators.ts';
 import { hostModules } from './host-labels.ts';
@@ -102,7 +102,7 @@ async function probeRuntimes(directories: Directories, wanted: string | undefine
   const answers: string[] = [];
   let ok = false;
   for (const name of wanted === undefined ? ['crun', 'runc'] : [wanted]) {
-    const path = name.startsWith('/') ? name : findProgram(name);
+    const path = runtimeProgram(name);
     if (path === undefined) {
       answers.push(`${name} is not installed`);
       continue;
