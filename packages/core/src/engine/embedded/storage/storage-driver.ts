@@ -18,7 +18,7 @@ export interface StorageDriver {
   reap(): Promise<void>;
 }
 
-/** Better ones first (docs/decisions/0011). */
+/** Better ones first (docs/decisions/0015). */
 export const storageDriverNames = ['overlay', 'btrfs', 'fuse-overlayfs', 'copy'] as const;
 export type StorageDriverName = (typeof storageDriverNames)[number];
 
