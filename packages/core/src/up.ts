@@ -59,7 +59,10 @@ export async function up(options: UpOptions): Promise<UpResult> {
 async function applyHot(found: Survey, container: Container, before: EnvironmentRecord, changes: readonly Change[]): Promise<Current> {
   await rememberUse(found);
   const cached = cachedCount(found);
-  if (changes.length === 0) return { container, record: before, action: 'unchanged', built: 0, cached };
+  if (changes.length === 0) {
+    await container.start(); // it runs; what was killed of it comes back
+    return { container, record: before, action: 'unchanged', built: 0, cached };
+  }
   const spec = specOf(found, before.spec.layer, runsCommand(before));
   await container.update(spec);
   const record: EnvironmentRecord = redescribed(found, before, spec);
@@ -85,10 +88,11 @@ async function bringUp(
 ): Promise<Current> {
   const { engine } = found.tools;
   await engine.reap(options.report);
+  // A command that was killed while it removed the container: that is done now.
+  const existing = (await here.existing?.inspect())?.state === 'gone' ? undefined : here.existing;
   specOf(found, undefined, here.runs); // a bind source that is missing shows before time is spent on building
   const { layer, built, cached } = await buildLayers(found, options);
   const spec = specOf(found, layer, here.runs);
-  const { existing } = here;
   const keeps =
     existing && here.record && here.changes.every((change) => change.kind === 'hot') && here.record.spec.layer === spec.layer
       ? existing

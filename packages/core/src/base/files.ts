@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 
 /** The file's text, or undefined when there is none. */
 export function readText(path: string): string | undefined {
@@ -22,12 +22,20 @@ export function readJson<T>(path: string): T | undefined {
   }
 }
 
-/** Readers see the old text or the new one, never a part of it. Makes the folders it needs (0700). */
-export function writeFileAtomically(path: string, text: string | Uint8Array, mode = 0o600): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode });
-  renameSync(temporary, path);
+/**
+ * Readers see the old text or the new one, never a part of it. Makes the folders it needs (0700). `scratch`: a folder of the
+ * same file system where the half-written file is; who looks for those of killed processes (NAME.PID.tmp) finds them there.
+ */
+export function writeFileAtomically(path: string, text: string | Uint8Array, mode = 0o600, scratch: string = dirname(path)): void {
+  for (const folder of new Set([dirname(path), scratch])) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const temporary = join(scratch, `${basename(path)}.${process.pid}.tmp`);
+  try {
+    writeFileSync(temporary, text, { mode });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true }); // the disk may be full: the half of a file would make it no emptier
+    throw error;
+  }
 }
 
 export function isMissing(error: unknown): boolean {

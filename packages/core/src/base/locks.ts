@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isMissing } from './files.ts';
 import { tryLock } from './system-calls.ts';
 
 export interface LockOptions {
@@ -64,13 +65,48 @@ export function lockHolders(path: string): readonly number[] {
     });
 }
 
+/** A folder that is locked itself: the lock cannot outlive its owner, and no lock file is left behind. */
+export interface LockedFolder extends Disposable {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+/** Makes a folder (0700) that no reaper takes while it is held. `choose` gives a path, and another one when that is taken. */
+export function makeLockedFolder(choose: () => string): LockedFolder {
+  for (;;) {
+    const path = choose();
+    if (existsSync(path)) continue;
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const held = lockFolderNow(path);
+    if (held) return held; // else a reaper has come between
+  }
+}
+
+/** The lock of such a folder when it is free now and the folder is there, else undefined. */
+export function lockFolderNow(path: string): LockedFolder | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const held = { path, ...disposable(descriptor) };
+  if (tryLock(descriptor, 'exclusive') && fstatSync(descriptor).nlink > 0) return held;
+  held[Symbol.dispose]();
+  return undefined;
+}
+
 function isThere({ descriptor }: { readonly descriptor: number }): boolean {
   return fstatSync(descriptor).nlink > 0;
 }
 
 function open(path: string): Disposable & { readonly descriptor: number } {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const descriptor = openSync(path, 'a', 0o600);
+  return disposable(openSync(path, 'a', 0o600));
+}
+
+function disposable(descriptor: number): Disposable & { readonly descriptor: number } {
   let closed = false;
   return {
     descriptor,

@@ -194,6 +194,16 @@ export function syncFileSystem(descriptor: number): void {
   libc().call('syncfs', descriptor);
 }
 
+/** The same for the file system that a folder is on. */
+export function syncTree(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    syncFileSystem(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 /** mknod(2). `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK). */
 export function makeNode(path: Path, mode: number, major: number, minor: number): void {
   // The kernel's 64-bit form: gnu_dev_makedev(3).

@@ -39,7 +39,11 @@ export function sweepStore({ data }: Pick<Directories, 'data'>): readonly string
 
 /** Idempotent. Needs no lock of the store: nobody knows what is in there any more. */
 export function emptyTrash(folder: string): void {
-  rmSync(join(folder, 'trash'), { recursive: true, force: true });
+  try {
+    rmSync(join(folder, 'trash'), { recursive: true, force: true });
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error; // somebody else is at it too
+  }
 }
 
 /** Paths that a command that was killed has left, and that nothing needs. Who writes a layer may be just about to need some: under the lock nobody does. */

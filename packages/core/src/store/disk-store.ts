@@ -1,25 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  utimesSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
 import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
-import { lock } from '../base/locks.ts';
-import { syncFileSystem, tryLock } from '../base/system-calls.ts';
+import { lock, lockFolderNow, makeLockedFolder, type LockedFolder } from '../base/locks.ts';
+import { syncFileSystem } from '../base/system-calls.ts';
 import { overlayAttributes } from '../base/user-namespace.ts';
 import { chainIdOf } from '../oci/chain-id.ts';
 import { sha256Digest, type Digest } from '../oci/digest.ts';
@@ -52,6 +39,8 @@ const storeFormat = 1;
 export function diskStore(directories: Directories): LayerStore & StepCache {
   const data = directories.data;
   const at = (...names: string[]): string => join(data, ...names);
+  /** What is half written is among the drafts, where reaping looks: the folders of records grow large. */
+  const write = (path: string, value: object): void => writeFileAtomically(path, JSON.stringify(value), undefined, at('drafts'));
   checkFormat(data);
 
   const infoOf = (id: LayerId): LayerInfo | undefined => {
@@ -104,9 +93,9 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     const below = info.parent === undefined ? undefined : (await identify(info.parent)).chainId;
     const { diffId, tarBytes } = await measure(canonicalTar(at('layers', id)));
     const identified = { ...info, diffId, chainId: chainIdOf(below, diffId), tarBytes };
-    writeFileAtomically(at('layer-info', `${id}.json`), JSON.stringify(identified));
+    write(at('layer-info', `${id}.json`), identified);
     const chain = at('chains', identified.chainId.slice('sha256:'.length));
-    if (!existsSync(chain)) writeFileAtomically(chain, JSON.stringify({ layer: id })); // who pulls it finds it here
+    if (!existsSync(chain)) write(chain, { layer: id }); // who pulls it finds it here
     return identified;
   };
 
@@ -131,7 +120,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
         ...(options.signal ? { signal: options.signal } : {}),
       });
       const id = await draft.keep({ diffId: layer.diffId, chainId, tarBytes });
-      writeFileAtomically(at('chains', name), JSON.stringify({ layer: id }));
+      write(at('chains', name), { layer: id });
       layer.release?.();
       return id;
     },
@@ -152,12 +141,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     claim: (key, onWait, signal) => lock(join(directories.runtime, 'keys', key), { onWait, signal }),
 
     async reap() {
-      for (const name of listDirectory(at('drafts'))) {
-        const descriptor = openIfThere(at('drafts', name));
-        if (descriptor === undefined) continue;
-        if (tryLock(descriptor, 'exclusive')) rmSync(at('drafts', name), { recursive: true, force: true });
-        closeSync(descriptor);
-      }
+      for (const name of listDirectory(at('drafts'))) reapDraft(data, name);
     },
 
     async get(key: StepKey): Promise<StepRecord | undefined> {
@@ -166,7 +150,7 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     },
 
     async set(record: StepRecord): Promise<void> {
-      writeFileAtomically(at('step-keys', `${record.key}.json`), JSON.stringify(record));
+      write(at('step-keys', `${record.key}.json`), record);
     },
 
     async used(key: StepKey): Promise<void> {
@@ -198,19 +182,19 @@ class DiskDraft implements Draft {
   private readonly data: string;
   private readonly parent: LayerId | undefined;
   private readonly lower: readonly string[];
-  private readonly folder: string;
-  private readonly descriptor: number;
+  private readonly held: LockedFolder;
   private open = true;
 
   constructor(data: string, parent: LayerId | undefined, lower: readonly string[]) {
     this.data = data;
     this.parent = parent;
     this.lower = lower;
-    [this.folder, this.descriptor] = makeLockedFolder(data);
-    this.upper = join(this.folder, 'upper');
-    this.work = join(this.folder, 'work');
-    this.merged = join(this.folder, 'merged');
-    this.record = { record: join(this.folder, 'tar'), replaced: join(this.folder, 'replaced') };
+    this.held = makeLockedFolder(() => unusedDraft(data));
+    const at = (name: string): string => join(this.held.path, name);
+    this.upper = at('upper');
+    this.work = at('work');
+    this.merged = at('merged');
+    this.record = { record: at('tar'), replaced: at('replaced') };
     for (const path of [this.upper, this.work, this.merged]) mkdirSync(path);
     // The upper directory lends the mounted tree's root its owner and mode.
     const root = lower[0] === undefined ? undefined : lstatSync(lower[0]);
@@ -225,7 +209,8 @@ class DiskDraft implements Draft {
 
   /** Makes the change set a layer as it stands. In this order a crash leaves a draft or a layer, never a part of one. */
   async keep(identity: { readonly diffId?: Digest; readonly chainId?: Digest; readonly tarBytes?: number }): Promise<LayerId> {
-    const id = basename(this.folder) as LayerId;
+    const folder = this.held.path;
+    const id = basename(folder) as LayerId;
     const files = listFiles(this.upper);
     const info: LayerInfo = {
       id,
@@ -236,11 +221,12 @@ class DiskDraft implements Draft {
       bytes: files.reduce((sum: number, file: ListedFile) => sum + (file.size ?? 0), 0),
       ...(identity.tarBytes === undefined ? {} : { tarBytes: identity.tarBytes }),
     };
-    writeFileAtomically(join(this.data, 'layer-info', `${id}.files`), formatFileList(files));
+    const infoFile = join(this.data, 'layer-info', `${id}.json`);
+    writeFileAtomically(join(this.data, 'layer-info', `${id}.files`), formatFileList(files), undefined, folder);
     const place = recordPlace(this.data, id);
     for (const name of ['record', 'replaced'] as const) if (existsSync(this.record[name])) renameSync(this.record[name], place[name]);
-    writeFileAtomically(join(this.data, 'layer-info', `${id}.json`), JSON.stringify(info));
-    syncFileSystem(this.descriptor);
+    writeFileAtomically(infoFile, JSON.stringify(info), undefined, folder);
+    syncFileSystem(this.held.descriptor);
     mkdirSync(join(this.data, 'layers'), { recursive: true, mode: 0o700 });
     renameSync(this.upper, join(this.data, 'layers', id));
     await this[Symbol.asyncDispose]();
@@ -250,23 +236,38 @@ class DiskDraft implements Draft {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.open) return;
     this.open = false;
-    rmSync(this.folder, { recursive: true, force: true });
-    closeSync(this.descriptor);
+    removeDraft(this.data, this.held.path);
+    this.held[Symbol.dispose]();
   }
 }
 
-function makeLockedFolder(data: string): [string, number] {
-  mkdirSync(join(data, 'drafts'), { recursive: true, mode: 0o700 });
+function unusedDraft(data: string): string {
   for (;;) {
     const id = randomBytes(4).readUInt32BE().toString(36).padStart(7, '0').slice(-6);
-    const folder = join(data, 'drafts', id);
-    if (existsSync(folder) || existsSync(join(data, 'layer-info', `${id}.json`))) continue;
-    mkdirSync(folder, { mode: 0o700 });
-    const descriptor = openSync(folder, 'r');
-    // A reaper may have come between: then it holds the lock, or the folder is gone.
-    if (tryLock(descriptor, 'exclusive') && fstatSync(descriptor).nlink > 0) return [folder, descriptor];
-    closeSync(descriptor);
+    if (!existsSync(join(data, 'layer-info', `${id}.json`))) return join(data, 'drafts', id);
   }
+}
+
+/** Drafts whose owner is gone; the halves of records too, which are told by their writer's number. */
+function reapDraft(data: string, name: string): void {
+  const path = join(data, 'drafts', name);
+  const writer = /\.(\d+)\.tmp$/.exec(name)?.[1];
+  if (writer !== undefined) {
+    if (!existsSync(`/proc/${writer}`)) rmSync(path, { force: true });
+    return;
+  }
+  using held = lockFolderNow(path);
+  if (held) removeDraft(data, path);
+}
+
+/** What is known of the layer that it was to be goes first: when that is interrupted, the draft still tells of it. */
+function removeDraft(data: string, path: string): void {
+  const id = basename(path);
+  const { record, replaced } = recordPlace(data, id as LayerId);
+  if (!existsSync(join(data, 'layers', id)))
+    for (const known of [record, replaced, ...['json', 'files'].map((end) => join(data, 'layer-info', `${id}.${end}`))])
+      rmSync(known, { recursive: true, force: true });
+  rmSync(path, { recursive: true, force: true });
 }
 
 type IdentifiedLayer = LayerInfo & { readonly diffId: Digest; readonly chainId: Digest; readonly tarBytes: number };
@@ -331,12 +332,4 @@ function isReadOnly(error: unknown): boolean {
 
 function listDirectory(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : [];
-}
-
-function openIfThere(path: string): number | undefined {
-  try {
-    return openSync(path, 'r');
-  } catch {
-    return undefined;
-  }
 }

@@ -5,17 +5,16 @@ import type { Image } from '../../oci/image.ts';
 import type { StepKey } from '../../oci/step-key.ts';
 import type { LayerId, StepCache, StepRecord } from '../../store/layer-store.ts';
 import type { Build, BuildOptions, Builder, Workbench } from '../engine.ts';
+import { makeLockedFolder, type LockedFolder } from '../../base/locks.ts';
 import { isMapped } from '../../base/user-namespace.ts';
 import { writeCertificates } from './certificates.ts';
 import { giveToRoot } from './id-swap.ts';
 import { installInit } from './init.ts';
-import { identify } from './living-process.ts';
 import { closeNetwork, makeEmptyNetwork, openNetwork } from './network.ts';
-import { enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
+import { enterEngineNamespace } from './oci-runtime.ts';
 import { detachAll } from './overlay.ts';
 import type { OciRuntime } from './runtime-call.ts';
 import type { StartContext } from './start-container.ts';
-import { writeJson } from './container-files.ts';
 import { EmbeddedWorkbench } from './workbench.ts';
 
 export interface BuilderContext extends StartContext {
@@ -32,12 +31,7 @@ export function embeddedBuilder(context: BuilderContext): Builder {
   };
 }
 
-/** owner.json in a build's directory: who it belongs to. */
-export interface BuildOwner {
-  readonly owner: ReturnType<typeof identify>;
-}
-
-/** Where builds under way have their network and the bundles of their steps. */
+/** Where builds under way have their network and the bundles of their steps; each folder is locked by its owner. */
 export function buildsDirectory(context: Pick<StartContext, 'directories'>): string {
   return join(context.directories.runtime, 'builds');
 }
@@ -45,16 +39,13 @@ export function buildsDirectory(context: Pick<StartContext, 'directories'>): str
 class EmbeddedBuild implements Build {
   private readonly context: BuilderContext;
   private readonly options: BuildOptions;
-  private readonly directory: string;
-  private readonly run: string;
   private readonly networks = new Map<boolean, Promise<string | undefined>>();
-  private begun = false;
+  /** Made by the first step: a build in which all is cached touches nothing. */
+  private folder: LockedFolder | undefined;
 
   constructor(context: BuilderContext, options: BuildOptions) {
     this.context = context;
     this.options = options;
-    this.directory = join(buildsDirectory(context), randomBytes(5).toString('hex'));
-    this.run = join(this.directory, 'run');
   }
 
   async claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable> {
@@ -94,36 +85,34 @@ class EmbeddedBuild implements Build {
 
   private async openWorkbench(parent: LayerId | undefined): Promise<EmbeddedWorkbench> {
     const runtime = await this.context.runtime();
-    this.prepare();
+    const { path: directory } = (this.folder ??= this.prepare());
     return EmbeddedWorkbench.open(parent, {
       store: this.context.store,
       storage: this.context.storage,
       directories: this.context.directories,
-      directory: this.directory,
-      run: this.run,
+      directory,
+      run: join(directory, 'run'),
       runtime,
-      network: (connected) => this.network(connected),
+      network: (connected) => this.network(directory, connected),
     });
   }
 
-  /** Left until the first step: a build in which all is cached touches nothing. */
-  private prepare(): void {
-    if (this.begun) return;
-    this.begun = true;
-    makePrivateDirectory(this.directory);
-    writeJson(join(this.directory, 'owner.json'), { owner: identify(process.pid) } satisfies BuildOwner);
-    mkdirSync(this.run);
-    chmodSync(this.run, 0o755); // every user inside looks into it
-    installInit(this.run);
-    if (this.options.certificates !== undefined) writeCertificates(this.run, this.options.certificates);
-    giveToRoot(this.run, undefined);
+  private prepare(): LockedFolder {
+    const folder = makeLockedFolder(() => join(buildsDirectory(this.context), randomBytes(5).toString('hex')));
+    const run = join(folder.path, 'run');
+    mkdirSync(run);
+    chmodSync(run, 0o755); // every user inside looks into it
+    installInit(run);
+    if (this.options.certificates !== undefined) writeCertificates(run, this.options.certificates);
+    giveToRoot(run, undefined);
+    return folder;
   }
 
-  private network(connected: boolean): Promise<string | undefined> {
+  private network(directory: string, connected: boolean): Promise<string | undefined> {
     if (!connected && isMapped()) return Promise.resolve(undefined);
     const known = this.networks.get(connected);
     if (known) return known;
-    const file = join(this.directory, connected ? 'netns' : 'netns-none');
+    const file = join(directory, connected ? 'netns' : 'netns-none');
     const opening = (connected ? openNetwork(file, [], this.options.report) : Promise.resolve(makeEmptyNetwork(file))).then(() => file);
     this.networks.set(connected, opening);
     return opening;
@@ -135,7 +124,9 @@ class EmbeddedBuild implements Build {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.networks.values()); // a failure has been told already
-    if (this.begun) await endBuild(this.directory);
+    if (!this.folder) return;
+    using folder = this.folder;
+    await endBuild(folder.path);
   }
 }
 

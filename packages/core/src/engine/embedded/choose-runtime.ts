@@ -69,7 +69,7 @@ async function choose(directories: Directories, names: readonly string[]): Promi
 /** Runs a container that consists of the init alone and ends at once. Returns why it failed. */
 export async function tryRuntime(runtime: OciRuntime, directories: Directories): Promise<string | undefined> {
   if (initProgram() === undefined) return 'could not be tried: catatonit is not installed';
-  const id = `probe-${randomBytes(4).toString('hex')}`;
+  const id = `probe-${globalThis.process.pid}-${randomBytes(4).toString('hex')}`;
   const bundle = join(directories.runtime, id);
   const cgroup = cgroupPath(directories, id);
   try {

@@ -47,7 +47,7 @@ export interface ContainerProcesses {
 
 /** journal.json: a change under way. When its owner is dead, the change is undone. */
 export interface Journal {
-  readonly doing: 'create' | 'start' | 'remove';
+  readonly doing: 'create' | 'start' | 'update' | 'remove';
   readonly owner: LivingProcess;
 }
 

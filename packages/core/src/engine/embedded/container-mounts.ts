@@ -1,12 +1,12 @@
 import { chmodSync, chownSync, closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Directories } from '../../base/directories.ts';
 import { UserError, unreachable } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { readJson } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
-import { cloneMount, mount as mountFileSystem, mountFlags } from '../../base/system-calls.ts';
+import { cloneMount, mount as mountFileSystem, mountFlags, syncTree } from '../../base/system-calls.ts';
 import { copyTree } from '../../store/copy-tree.ts';
 import type { ContainerSpec, Mount } from '../engine.ts';
 import { writeJson, type ContainerFiles } from './container-files.ts';
@@ -20,7 +20,7 @@ import { findInLayers } from './storage/find-in-layers.ts';
 import type { StorageDriver } from './storage/storage-driver.ts';
 import type { Owner } from './tree.ts';
 import { lookUpUser } from './user.ts';
-import { volumeIdsFile, volumesDirectory } from './volumes.ts';
+import { volumeDraft, volumeIdsFile, volumeLock, volumesDirectory } from './volumes.ts';
 
 export interface MountContext {
   readonly files: ContainerFiles;
@@ -122,7 +122,8 @@ async function prepareBind(mount: Extract<Mount, { type: 'bind' }>, place: strin
 
 async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: string, context: MountContext): Promise<Ready> {
   const volume = join(volumesDirectory(context.directories), mount.name);
-  using _held = await lock(join(context.directories.runtime, 'volumes', mount.name));
+  using _held = await lock(volumeLock(context.directories, mount.name));
+  finishExchange(volume, context.directories);
   if (!existsSync(volume)) await makeVolume(volume, mount.target, context);
   exchangeOwners(volume, context);
   if (!mount.readonly) return { ...bound(volume, mount.target), content: volume };
@@ -133,35 +134,48 @@ async function prepareVolume(mount: Extract<Mount, { type: 'volume' }>, place: s
 
 /** A volume outlives its container, whose successor may have another user, and so other ids that change places. */
 function exchangeOwners(volume: string, { directories, ids }: MountContext): void {
-  const file = volumeIdsFile(directories, basename(volume));
+  const [file, at] = [volumeIdsFile(directories, basename(volume)), volumeDraft(directories, basename(volume))];
   const before = readJson<IdSwap>(file);
   if (isDeepStrictEqual(before, ids)) return;
-  const unfinished = `${volume}.new`;
-  rmSync(unfinished, { recursive: true, force: true });
-  copyTree(volume, unfinished, (owner) => swapOwner(ids, swapOwner(before, owner)), false);
-  const former = `${volume}.old`;
-  renameSync(volume, former);
-  renameSync(unfinished, volume);
-  if (ids) writeJson(file, ids);
+  rmSync(at.folder, { recursive: true, force: true });
+  mkdirSync(at.folder, { recursive: true, mode: 0o700 });
+  copyTree(volume, at.made, (owner) => swapOwner(ids, swapOwner(before, owner)), false);
+  writeJson(at.ids, ids ?? {});
+  syncTree(at.folder);
+  renameSync(volume, at.former); // from here on it is finished, by us or by the next who wants the volume
+  finishExchange(volume, directories);
+}
+
+/** Goes on where somebody was killed: `former` is there from the moment that the copy is whole. */
+function finishExchange(volume: string, directories: Directories): void {
+  const [file, at] = [volumeIdsFile(directories, basename(volume)), volumeDraft(directories, basename(volume))];
+  if (!existsSync(at.former)) return;
+  if (!existsSync(volume)) renameSync(at.made, volume);
+  const ids = readJson<Partial<IdSwap>>(at.ids);
+  if (ids?.uid) writeJson(file, ids);
   else rmSync(file, { force: true });
-  rmSync(former, { recursive: true, force: true });
+  rmSync(at.folder, { recursive: true, force: true });
 }
 
 /** What the image has at the place, owners and modes included; a new directory of the container's user when it has nothing. */
 async function makeVolume(volume: string, target: string, context: MountContext): Promise<void> {
-  const unfinished = `${volume}.new`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  const { folder, made } = volumeDraft(context.directories, basename(volume));
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(made, { recursive: true, mode: 0o700 });
   const original = findInLayers(context.layers, target);
   if (original?.stats.isDirectory()) {
-    await copyShown(original.folders, unfinished, { links: new Map() });
-    copyProperties(original.path, original.stats, unfinished);
+    await copyShown(original.folders, made, { links: new Map() });
+    copyProperties(original.path, original.stats, made);
   } else {
-    chownSync(unfinished, context.owner.uid, context.owner.gid);
-    chmodSync(unfinished, 0o755);
+    chownSync(made, context.owner.uid, context.owner.gid);
+    chmodSync(made, 0o755);
   }
-  if (context.ids) writeJson(volumeIdsFile(context.directories, basename(volume)), context.ids);
-  renameSync(unfinished, volume);
+  const ids = volumeIdsFile(context.directories, basename(volume));
+  if (context.ids) writeJson(ids, context.ids);
+  else rmSync(ids, { force: true }); // of a former one
+  mkdirSync(dirname(volume), { recursive: true, mode: 0o700 });
+  renameSync(made, volume);
+  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Mounted by us and bound: runtimes differ in the mode that they give one. */
@@ -179,9 +193,10 @@ async function prepareOutput(mount: Extract<Mount, { type: 'output' }>, place: s
   const original = findInLayers(layers, mount.source);
   const { uid, gid, mode } = original?.stats.isDirectory() ? original.stats : { ...context.owner, mode: 0o755 };
   if (!existsSync(work)) {
-    for (const path of [upper, work]) mkdirSync(path, { recursive: true });
+    mkdirSync(upper, { recursive: true });
     chownSync(upper, Number(uid), Number(gid));
     chmodSync(upper, Number(mode) & 0o7777);
+    mkdirSync(work); // the last: its being there says that the other is as it should be
   }
   makePlace(place, false);
   await driver.mount({ layers: original?.folders ?? [], upper, work, target: place });

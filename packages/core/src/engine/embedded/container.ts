@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
 import { isDiskFull } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
-import { readText } from '../../base/files.ts';
+import { readJson, readText } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
 import { treeSize } from '../../base/tree-size.ts';
 import type { LayerId } from '../../store/layer-store.ts';
@@ -26,7 +26,7 @@ import { commitContainer } from './commit-container.ts';
 import { containerLog } from './container-log.ts';
 import { execInRunningContainer } from './exec.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
-import { closeNetwork } from './network.ts';
+import { closeNetwork, hasLostNetwork, reopenNetwork } from './network.ts';
 import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runtime.ts';
 import { detachAll, isMounted } from './overlay.ts';
 import type { Writable } from './storage/storage-driver.ts';
@@ -77,12 +77,13 @@ export class EmbeddedContainer implements Container {
   }
 
   async start(): Promise<void> {
+    if (this.runsWhole()) return; // an `up` with nothing to do asks too: it pays for no lock
     using _held = await this.hold();
     const record = readRecord(this.directory);
     if (!record) throw new UserError('NOT_RUNNING', `the container ${this.id} does not exist any more`, { hint: 'devenv up' });
     const files = containerFiles(this.directory);
     const before = readProcesses(this.directory);
-    if (isAlive(before?.init)) return;
+    if (isAlive(before?.init)) return mendNetwork(this.directory);
     if (before) await this.tidy();
     writeJson(files.journal, { doing: 'start', owner: identify(process.pid) } satisfies Journal);
     try {
@@ -118,7 +119,14 @@ export class EmbeddedContainer implements Container {
 
   async update(changes: Parameters<Container['update']>[0]): Promise<void> {
     using _held = await this.hold();
-    await updateContainer(this.directory, changes);
+    await mendNetwork(this.directory);
+    const { journal } = containerFiles(this.directory);
+    writeJson(journal, { doing: 'update', owner: identify(process.pid) } satisfies Journal);
+    try {
+      await updateContainer(this.directory, changes);
+    } finally {
+      rmSync(journal, { force: true });
+    }
   }
 
   async commit(): Promise<LayerId> {
@@ -156,6 +164,11 @@ export class EmbeddedContainer implements Container {
     return containerLog(this.directory, options);
   }
 
+  private runsWhole(): boolean {
+    const { journal, network } = containerFiles(this.directory);
+    return isAlive(readProcesses(this.directory)?.init) && !existsSync(journal) && !hasLostNetwork(network);
+  }
+
   private tidy(): Promise<void> {
     return tidyContainer(this.directory, this.context);
   }
@@ -183,6 +196,19 @@ export async function endProcesses(directory: string, graceSeconds: number): Pro
   if (!(await isGone(processes.conmon, 2))) signalProcess(processes.conmon, 'SIGKILL');
 }
 
+/**
+ * A running container whose pasta was killed, or whose ports somebody was changing who was killed, gets the network that its
+ * record tells of. The caller holds its lock.
+ */
+export async function mendNetwork(directory: string): Promise<void> {
+  const { journal, network } = containerFiles(directory);
+  const [record, init] = [readRecord(directory), readProcesses(directory)?.init];
+  const isHalfUpdated = readJson<Journal>(journal)?.doing === 'update';
+  if (record && init && isAlive(init) && record.spec.network === 'private' && (isHalfUpdated || hasLostNetwork(network)))
+    await reopenNetwork(network, init.pid, record.ports);
+  if (isHalfUpdated) rmSync(journal, { force: true });
+}
+
 /** Afterwards nothing of the container is left, whatever state it was in; `end` stops what runs. The caller holds its lock. */
 export async function removeContainer(
   directory: string,
@@ -195,8 +221,11 @@ export async function removeContainer(
     if (!isDiskFull(error)) throw error; // removing gives space back
   }
   await end(usualGrace);
+  const isEphemeral = readRecord(directory)?.owner !== undefined;
   await tidyContainer(directory, context);
   rmSync(directory, { recursive: true, force: true });
+  // Its id never comes again, so nobody can be kept out by a lock on a file that is gone; one for each `run` would stay.
+  if (isEphemeral) rmSync(containerLock(context.directories, basename(directory)), { force: true });
 }
 
 /** Ends all that a container has outside its directory. */

@@ -9,10 +9,12 @@ export interface LivingProcess {
   readonly bootId: string;
 }
 
-/** @throws Error when there is no such process. */
+export class NoSuchProcess extends Error {}
+
+/** @throws NoSuchProcess */
 export function identify(pid: number): LivingProcess {
   const startTime = startTimeOf(pid);
-  if (startTime === undefined) throw new Error(`no process ${pid}`);
+  if (startTime === undefined) throw new NoSuchProcess(`no process ${pid}`);
   return { pid, startTime, bootId: bootId() };
 }
 

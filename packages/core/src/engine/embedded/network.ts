@@ -12,6 +12,7 @@ import type { PortMapping } from '../engine.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { enterEngineNamespace } from './oci-runtime.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
+import { endStrays } from './strays.ts';
 
 /** Address inside at which pasta answers for a resolver that listens on the host's loopback only. */
 const dnsForward = '169.254.1.53';
@@ -49,11 +50,14 @@ async function attachPasta(file: string, ports: readonly PortMapping[], report: 
     '--config-net', '--quiet', '--runas', '0', '--netns-only', '--netns', file, '--no-map-gw', ...resolver,
     ...publish('tcp', ports), ...publish('udp', ports), '-T', 'none', '-U', 'none', '-P', pidFileOf(file),
   ]; // prettier-ignore
+  // Empty until pasta has written it: who finds it so knows that somebody was killed here.
+  writeFileSync(pidFileOf(file), '', { mode: 0o600 });
   const { exitCode, stderr } = await runPasta(args);
   if (exitCode === 0) return;
   const taken = /Failed to bind .* '-[tu] ([^/']+)\/(\d+)/.exec(stderr);
   if (taken) throw portTaken(taken[1]!, Number(taken[2]));
   if (/External interface not usable|No external routable interface/.test(stderr)) {
+    rmSync(pidFileOf(file), { force: true });
     report({
       type: 'notice',
       level: 'warning',
@@ -83,6 +87,7 @@ async function makeNetworkApart(file: string): Promise<void> {
 /** Idempotent: afterwards no pasta serves the network namespace at `file`. */
 export async function closeNetwork(file: string): Promise<void> {
   const pasta = pastaOf(file);
+  if (readText(pidFileOf(file)) === '') await endStrays(file);
   signalProcess(pasta, 'SIGTERM');
   for (let waited = 0; isAlive(pasta); waited += 2) {
     if (waited >= 1000) signalProcess(pasta, 'SIGKILL');
@@ -96,12 +101,21 @@ export function hasNetwork(file: string): boolean {
   return existsSync(pidFileOf(file));
 }
 
+/** Whether pasta was killed, or who started it before it had come that far. */
+export function hasLostNetwork(file: string): boolean {
+  return hasNetwork(file) && pastaOf(file) === undefined;
+}
+
 /** The pasta that was started for this very file: its arguments say so, whoever has the pid now. */
 function pastaOf(file: string): LivingProcess | undefined {
   const pid = Number(readText(pidFileOf(file)) ?? NaN);
   if (!(pid > 0)) return undefined;
   const args = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
-  return args.includes(pidFileOf(file)) ? identify(pid) : undefined;
+  try {
+    return args.includes(pidFileOf(file)) ? identify(pid) : undefined;
+  } catch {
+    return undefined; // it ended while we looked
+  }
 }
 
 function pidFileOf(file: string): string {

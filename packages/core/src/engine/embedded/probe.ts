@@ -159,7 +159,7 @@ async function probeIdmap(directories: Directories): Promise<Finding> {
 }
 
 async function withScratch(parent: string, use: (folder: string) => void | Promise<void>): Promise<void> {
-  const folder = join(parent, `probe-${randomBytes(4).toString('hex')}`);
+  const folder = join(parent, `probe-${process.pid}-${randomBytes(4).toString('hex')}`);
   makePrivateDirectory(folder);
   enterEngineNamespace();
   try {

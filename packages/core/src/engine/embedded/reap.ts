@@ -1,17 +1,20 @@
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Report } from '../../base/events.ts';
 import { isMissing, readJson } from '../../base/files.ts';
-import { tryLockNow } from '../../base/locks.ts';
-import { buildsDirectory, endBuild, type BuildOwner } from './build.ts';
+import { lockFolderNow, tryLockNow } from '../../base/locks.ts';
+import { emptyTrash } from '../../store/discard-layers.ts';
+import { buildsDirectory, endBuild } from './build.ts';
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, listContainers, readProcesses, readRecord, type Journal } from './container-files.ts';
-import { containerLock, endProcesses, removeContainer, tidyContainer, writables } from './container.ts';
+import { containerLock, endProcesses, mendNetwork, removeContainer, tidyContainer, writables } from './container.ts';
 import { isAlive } from './living-process.ts';
 import { hasNetwork } from './network.ts';
 import { deleteFromRuntime, runtimeRoot } from './oci-runtime.ts';
 import type { OciRuntime } from './runtime-call.ts';
 import { endStrays } from './strays.ts';
+import { reapSwappedLayers } from './swapped-layers.ts';
+import { reapVolumeDrafts } from './volumes.ts';
 import { storageOf, type StartContext } from './start-container.ts';
 
 export interface ReapContext extends StartContext {
@@ -24,11 +27,16 @@ export interface ReapContext extends StartContext {
  * command works on at the moment is left to it. Costs a few small reads when there is nothing to do.
  */
 export async function reap(context: ReapContext): Promise<void> {
-  await context.store.reap();
-  await context.storage.reap();
   for (const directory of listContainers(context.directories)) await reapContainer(directory, context);
   for (const name of list(buildsDirectory(context))) await reapBuild(join(buildsDirectory(context), name), context);
   await reapRuntimeState(context);
+  reapScratch(context);
+  reapVolumeDrafts(context.directories);
+  reapSwappedLayers(context.directories);
+  emptyTrash(context.directories.data);
+  // After what may still be writing to them has ended.
+  await context.store.reap();
+  await context.storage.reap();
 }
 
 async function reapContainer(directory: string, context: ReapContext): Promise<void> {
@@ -40,8 +48,9 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
   if (isWhole() && isQuiet() && !hasLostItsTree(directory, context)) return;
   using held = tryLockNow(containerLock(context.directories, id));
   if (!held || !existsSync(directory)) return;
-  const journal = readJson<Journal>(files.journal);
-  if (journal && isAlive(journal.owner)) return;
+  // One that cannot be read was being written when the machine went down.
+  const journal: Partial<Journal> | undefined = existsSync(files.journal) ? (readJson<Journal>(files.journal) ?? {}) : undefined;
+  if (isAlive(journal?.owner)) return;
   if (!readRecord(directory) || isAbandoned(directory) || journal?.doing === 'create' || journal?.doing === 'remove') {
     await removeContainer(directory, context, (grace) => endProcesses(directory, grace));
     notice(context, `removed the container ${id}, which a command that was killed had left behind`);
@@ -49,6 +58,8 @@ async function reapContainer(directory: string, context: ReapContext): Promise<v
     await endProcesses(directory, 0);
     await tidyContainer(directory, context);
     notice(context, `ended the container ${id}: the program that served its file system is gone`);
+  } else if (journal?.doing === 'update' && isAlive(readProcesses(directory)?.init)) {
+    await mendNetwork(directory); // who works in it is not disturbed
   } else if (!isQuiet() || journal) {
     await endProcesses(directory, 0);
     await tidyContainer(directory, context);
@@ -75,8 +86,8 @@ function isAbandoned(directory: string): boolean {
 }
 
 async function reapBuild(directory: string, context: ReapContext): Promise<void> {
-  const owner = readJson<BuildOwner>(join(directory, 'owner.json'))?.owner;
-  if (owner ? isAlive(owner) : isYoung(directory)) return;
+  using held = lockFolderNow(directory);
+  if (!held) return;
   const runtime = await context.runtime();
   await endStrays(directory);
   for (const id of list(directory).filter((name) => name.startsWith('step-'))) {
@@ -87,27 +98,35 @@ async function reapBuild(directory: string, context: ReapContext): Promise<void>
   notice(context, 'ended a build step whose command was killed');
 }
 
-/** Containers that the runtime knows and nobody else: their directories were removed by hand. */
+/** Containers that the runtime knows and nobody else: their directories were removed by hand, or they were to find out whether it works. */
 async function reapRuntimeState(context: ReapContext): Promise<void> {
   const root = runtimeRoot(context.directories);
+  const isOwned = (id: string): boolean => {
+    if (id.startsWith('step-')) return existsSync(join(buildsDirectory(context), id.split('-')[1] ?? ''));
+    return isScratchOfTheLiving(id) || existsSync(join(context.directories.data, 'containers', id));
+  };
   for (const id of list(root)) {
-    const isOwned = id.startsWith('step-')
-      ? existsSync(join(buildsDirectory(context), id.split('-')[1] ?? ''))
-      : existsSync(join(context.directories.data, 'containers', id));
-    if (isOwned || isYoung(join(root, id))) continue;
+    if (isOwned(id)) continue;
+    using held = tryLockNow(containerLock(context.directories, id));
+    if (!held || isOwned(id)) continue; // it is being made anew
     await deleteFromRuntime(await context.runtime(), id);
     await removeCgroup(cgroupPath(context.directories, id));
+    rmSync(containerLock(context.directories, id), { force: true });
   }
 }
 
-/** Its owner may be just about to sign it. */
-function isYoung(path: string): boolean {
-  try {
-    return Date.now() - statSync(path).mtimeMs < 10_000;
-  } catch (error) {
-    if (isMissing(error)) return true;
-    throw error;
-  }
+/** What a process of ours makes for a moment, under its number, and the halves of files that it was writing. */
+function reapScratch({ directories }: ReapContext): void {
+  for (const folder of [directories.runtime, directories.data])
+    for (const name of list(folder))
+      if (scratch.test(name) && !isScratchOfTheLiving(name)) rmSync(join(folder, name), { recursive: true, force: true });
+}
+
+const scratch = /^(?:exec|pipe|probe)-(\d+)-|\.(\d+)\.tmp$/;
+
+function isScratchOfTheLiving(name: string): boolean {
+  const owner = scratch.exec(name)?.slice(1).find(Boolean);
+  return owner !== undefined && existsSync(`/proc/${owner}`);
 }
 
 function list(path: string): string[] {

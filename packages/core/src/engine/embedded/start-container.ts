@@ -16,7 +16,7 @@ import { prepareMounts } from './container-mounts.ts';
 import { giveToRoot, swapOwner } from './id-swap.ts';
 import { hostLabels } from './host-labels.ts';
 import { initPath } from './init.ts';
-import { identify, isAlive, type LivingProcess } from './living-process.ts';
+import { identify, isAlive, NoSuchProcess, type LivingProcess } from './living-process.ts';
 import { claimPorts, connectNetwork, makeEmptyNetwork, openNetwork, writeNetworkFiles } from './network.ts';
 import { callRuntime, enterEngineNamespace, makePrivateDirectory } from './oci-runtime.ts';
 import { runtimeEnvironment } from './runtime-call.ts';
@@ -220,8 +220,9 @@ async function createWithConmon(record: ContainerRecord, files: ContainerFiles):
     const said = answer ? (JSON.parse(answer) as { pid?: number; data?: number; message?: string }) : {};
     const pid = said.pid ?? said.data ?? -1;
     if (pid <= 0) throw runtimeRefused(said.message ?? readFileSync(join(files.bundle, 'conmon.log'), 'utf8'));
-    return { init: identify(pid), conmon: identify(Number(readFileSync(pidFile, 'utf8'))) };
+    return { init: identify(pid), conmon: identify(Number(readText(pidFile) ?? NaN)) };
   } catch (error) {
+    if (error instanceof NoSuchProcess) throw runtimeRefused('it was killed');
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new UserError('TOOL_MISSING', 'conmon is not installed: it keeps the log and the exit code of containers', {
       hint: 'apt-get install conmon',

@@ -111,7 +111,8 @@ async function runInForeground(
   const keeping = keepFilter(context);
   try {
     const args = runtimeArguments(runtime, `--log=${log}`, 'run', '--bundle', bundle, id);
-    const exitCode = await runOnPipe(runtime.program, args, openPipe(join(bundle, 'output'), user), step.onOutput);
+    const onKilled = (): Promise<void> => deleteFromRuntime(runtime, id);
+    const exitCode = await runOnPipe(runtime.program, args, openPipe(join(bundle, 'output'), user), { onOutput: step.onOutput, onKilled });
     throwIfCancelled(step.signal);
     const failure = exitCode === 0 ? '' : (readText(log) ?? '').trim();
     if (failure) throw new UserError('RUNTIME_FAILED', `the OCI runtime refused the step: ${failure.replace(/^\S+Z: /gm, '')}`);
@@ -132,18 +133,28 @@ function keepFilter({ compiled, id }: StepContext & { readonly compiled: Compile
   return timer;
 }
 
-/** Runs the program to its end and its output's; returns its exit code. */
-async function runOnPipe(program: string, args: readonly string[], pipe: Pipe, onOutput: (chunk: Buffer) => void): Promise<number> {
+/**
+ * Runs the program to its end and its output's; returns its exit code. What it runs may go on when it is killed itself, and
+ * keep the pipe open: `onKilled` ends that. @throws UserError RUNTIME_FAILED when it was killed
+ */
+async function runOnPipe(
+  program: string,
+  args: readonly string[],
+  pipe: Pipe,
+  { onOutput, onKilled }: { readonly onOutput: (chunk: Buffer) => void; readonly onKilled: () => Promise<void> },
+): Promise<number> {
   const child = start(program, args, { stdio: ['ignore', pipe.writer, pipe.writer], env: runtimeEnvironment });
   closeSync(pipe.writer);
   pipe.reader.on('data', onOutput);
   const drained = once(pipe.reader, 'close');
-  const exitCode = await new Promise<number>((resolve, reject) => {
+  const [code, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(exitCodeOf(code, signal)));
+    child.once('exit', (...end) => resolve(end));
   });
+  if (signal) await onKilled();
   await drained;
-  return exitCode;
+  if (signal) throw new UserError('RUNTIME_FAILED', `the OCI runtime was ended by ${signal} while it ran the step`);
+  return exitCodeOf(code, signal);
 }
 
 /** The container may not be there yet when we are told to end it: until it is, there is nothing to kill. */

@@ -7,7 +7,7 @@ import { identify, isAlive, signalProcess, type LivingProcess } from './living-p
 const ours = /^(conmon|crun|runc|pasta|passt)/;
 
 /**
- * Ends the tools that work on a directory (one of their arguments lies in it) and that no record names, because the command
+ * Ends the tools that work on a directory or file (one of their arguments is it or lies in it) and that no record names, because the command
  * that started them was killed in between. Idempotent: afterwards there is none.
  */
 export async function endStrays(directory: string): Promise<void> {
@@ -18,8 +18,11 @@ export async function endStrays(directory: string): Promise<void> {
 
 function strayOf(pid: number, directory: string): LivingProcess[] {
   try {
-    if (!ours.test(basename(readlinkSync(`/proc/${pid}/exe`)))) return [];
+    const program = readlinkSync(`/proc/${pid}/exe`);
     const args = (readText(`/proc/${pid}/cmdline`) ?? '').split('\0');
+    // crun and runc run a copy of themselves that has no name (CVE-2019-5736): a mount without a place, or a file in memory.
+    const isNameless = program === '/' || program.endsWith(' (deleted)');
+    if (!ours.test(basename(isNameless ? args[0]! : program))) return [];
     return args.some((argument) => argument === directory || argument.startsWith(`${directory}/`)) ? [identify(pid)] : [];
   } catch {
     return []; // it ended meanwhile, or is a thread of the kernel

@@ -1,8 +1,10 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
 import { isMissing } from '../../base/files.ts';
+import { tryLockNow } from '../../base/locks.ts';
 import { treeSize } from '../../base/tree-size.ts';
+import { emptyTrash, moveToTrash } from '../../store/discard-layers.ts';
 
 export function volumesDirectory(directories: Directories): string {
   return join(directories.data, 'volumes');
@@ -13,13 +15,37 @@ export function volumeIdsFile(directories: Directories, name: string): string {
   return join(directories.data, 'volume-ids', `${name}.json`);
 }
 
-/** Idempotent: afterwards no volume's name begins so. */
+/** Where a volume is made, or its successor when it has to be another one. `former` is the one that `made` takes the place of. */
+export function volumeDraft(
+  directories: Directories,
+  name: string,
+): { readonly folder: string; readonly made: string; readonly former: string; readonly ids: string } {
+  const folder = join(directories.data, 'volume-drafts', name);
+  return { folder, made: join(folder, 'made'), former: join(folder, 'former'), ids: join(folder, 'ids.json') };
+}
+
+/** Removes what was to be a volume. One that is about to take another's place is left to who next wants the volume: it is finished. */
+export function reapVolumeDrafts(directories: Directories): void {
+  for (const name of namesIn(join(directories.data, 'volume-drafts'))) {
+    using held = tryLockNow(volumeLock(directories, name));
+    const { folder, former } = volumeDraft(directories, name);
+    if (held && !existsSync(former)) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export function volumeLock(directories: Directories, name: string): string {
+  return join(directories.runtime, 'volumes', name);
+}
+
+/** Idempotent: afterwards no volume's name begins so. Each goes at once: half of one would be taken for a whole. */
 export async function removeVolumes(directories: Directories, prefix: string): Promise<void> {
   for (const name of listVolumes(directories))
     if (name.startsWith(prefix)) {
-      rmSync(join(volumesDirectory(directories), name), { recursive: true, force: true });
+      moveToTrash(directories.data, join(volumesDirectory(directories), name));
       rmSync(volumeIdsFile(directories, name), { force: true });
+      rmSync(volumeDraft(directories, name).folder, { recursive: true, force: true });
     }
+  emptyTrash(directories.data);
 }
 
 export async function measureVolumes(directories: Directories): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
@@ -27,8 +53,12 @@ export async function measureVolumes(directories: Directories): Promise<readonly
 }
 
 function listVolumes(directories: Directories): string[] {
+  return namesIn(volumesDirectory(directories));
+}
+
+function namesIn(folder: string): string[] {
   try {
-    return readdirSync(volumesDirectory(directories));
+    return readdirSync(folder);
   } catch (error) {
     if (isMissing(error)) return [];
     throw error;

@@ -139,7 +139,7 @@ function checkName(wanted: string): StorageDriverName {
 }
 
 async function inScratch(parent: string, use: (folder: string) => Promise<StorageFinding>): Promise<StorageFinding> {
-  const folder = join(parent, `probe-${randomBytes(4).toString('hex')}`);
+  const folder = join(parent, `probe-${process.pid}-${randomBytes(4).toString('hex')}`);
   makePrivateDirectory(folder);
   enterEngineNamespace();
   try {
