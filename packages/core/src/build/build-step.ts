@@ -139,10 +139,14 @@ function cachesOf(targets: readonly string[], folder: string): StepProcess['cach
   return targets.map((target) => ({ source: join(folder, encodeURIComponent(target)), target }));
 }
 
-/** The whole output of a step on disk, and its end in memory. Kept only when the step fails. */
+/** So that a step that never stops talking does not fill the disk; its end is in memory. */
+const logLimit = 64 * 1024 * 1024; // bytes
+
+/** The output of a step on disk, as far as the limit, and its end in memory. Kept only when the step fails. */
 class StepLog {
   readonly path: string;
   tail = '';
+  private written = 0;
   private readonly descriptor: number;
 
   constructor(path: string) {
@@ -152,11 +156,14 @@ class StepLog {
   }
 
   write(chunk: Buffer): void {
-    writeWhileThereIsSpace(this.descriptor, chunk);
+    if (this.written < logLimit) writeWhileThereIsSpace(this.descriptor, chunk);
+    this.written += chunk.length;
     this.tail = (this.tail + chunk.toString()).slice(-32 * 1024);
   }
 
   close(): void {
+    if (this.written > logLimit)
+      writeWhileThereIsSpace(this.descriptor, Buffer.from(`\n… the step wrote ${this.written} bytes; this is their end:\n${this.tail}`));
     closeSync(this.descriptor);
   }
 

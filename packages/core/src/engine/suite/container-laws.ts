@@ -34,6 +34,13 @@ export function containerLaws(rig: Rig): void {
       expect((await ask(container, 'cat /work/note')).stdout).toBe('kept\n');
     });
 
+    test('is found by its id, and not when it is gone', async () => {
+      const container = await rig.running();
+      expect((await rig.engine.find(container.id))?.labels).toEqual(container.labels);
+      await container.remove();
+      expect([await rig.engine.find(container.id), await rig.engine.find('../box')]).toEqual([undefined, undefined]);
+    });
+
     test('runs its command under an init, and knows its exit code', async () => {
       await using container = await rig.running({ command: ['sh', '-c', 'sleep 0.2; exit 3'] });
       for (let tries = 0; (await container.inspect()).state === 'running' && tries < 100; tries++)
