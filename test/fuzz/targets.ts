@@ -21,8 +21,13 @@ export interface Target {
 }
 
 const amd64 = { os: 'linux', architecture: 'amd64' } as const;
-/** Longer for one small input is an attack on time. */
-const patience = 2000; // ms
+/** Of the processor: more for one small input is an attack on time. */
+const patience = 2_000_000; // µs
+
+const used = (): number => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};
 
 export const targets: Readonly<Record<string, Target>> = {
   manifest: {
@@ -56,7 +61,7 @@ export const targets: Readonly<Record<string, Target>> = {
 
 /** Runs what may refuse its input, in the way that is meant for people. */
 async function allowed(work: () => Promise<void> | void): Promise<void> {
-  const started = performance.now();
+  const started = used();
   try {
     await work();
   } catch (error) {
@@ -66,7 +71,7 @@ async function allowed(work: () => Promise<void> | void): Promise<void> {
       throw new Error(`a message with control characters: ${JSON.stringify(error.message)}`, { cause: error });
     if (error.message.length > 20_000) throw new Error('a message that nobody can read', { cause: error });
   }
-  if (performance.now() - started > patience) throw new Error('it took too long');
+  if (used() - started > patience) throw new Error('it took too long');
 }
 
 function checkManifest(input: Buffer, mediaType: string | undefined): void {
@@ -109,7 +114,7 @@ function eventsOf(pieces: readonly Buffer[]): string {
     },
     end: () => void hash.update('end'),
   });
-  const started = performance.now();
+  const started = used();
   try {
     for (const piece of pieces) reader.write(piece);
     reader.end();
@@ -118,6 +123,6 @@ function eventsOf(pieces: readonly Buffer[]): string {
     if (!(error instanceof UserError) || error.code !== 'BAD_ARCHIVE') throw error;
     hash.update(error.message);
   }
-  if (performance.now() - started > patience) throw new Error('it took too long');
+  if (used() - started > patience) throw new Error('it took too long');
   return hash.digest('hex');
 }
