@@ -46,13 +46,17 @@ function imagesOf(index: JsonObject): readonly LayoutImage[] {
   return arrayOf(index['manifests'], 'list of manifests').map((value) => {
     const entry = objectOf(value, 'list of manifests');
     const annotations = objectOf(entry['annotations'] ?? {}, 'annotations');
-    // containerd and Docker keep the whole name apart; the specification's own may be a tag only.
-    const names = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'].flatMap((key) => {
-      const name = annotations[key];
-      return typeof name === 'string' && name !== '' ? [name] : [];
-    });
+    const [whole, own] = ['io.containerd.image.name', 'org.opencontainers.image.ref.name'].map((key) => annotations[key]).map(nameOf);
+    // containerd and Docker keep the whole name apart; the specification's own may be a tag only. Where they disagree, a tool that
+    // knows only the latter (umoci) has changed what another one wrote.
+    const isStale = whole !== undefined && own !== undefined && !whole.endsWith(`:${own}`) && whole !== own;
+    const names = [isStale ? undefined : whole, own].filter((name) => name !== undefined);
     return { digest: descriptorOf(entry, 'list of manifests').digest, entry, names: [...new Set(names)] };
   });
+}
+
+function nameOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function blobName(digest: Digest): string {

@@ -7,7 +7,7 @@ import type { Image } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 import { archiveFiles } from './archive-files.ts';
-import type { Wanted } from './choose-image.ts';
+import type { NamedImage, Wanted } from './choose-image.ts';
 import { contentRegistry, type Words } from './content-registry.ts';
 import { dockerArchiveContent, savedImages } from './docker-archive.ts';
 import { layoutContent, layoutImages } from './layout.ts';
@@ -52,13 +52,17 @@ export async function localImages(
 ): Promise<readonly LocalImage[]> {
   return explaining(place, async () => {
     const files = await openFiles(source.kind, source.path, cache);
-    const found = isLayout(files) ? await layoutImages(files) : await savedImages(files);
-    // Several of one name are one image for several platforms.
-    const wanted = new Map(found.map(({ names, digest }) => [names[0] ?? digest, names]));
-    return [...wanted].map(([name, names]) => ({
-      names,
-      get: async (platform) => explaining(place, async () => (await registryOf(files, { name, place })).get(localReference, platform)),
-    }));
+    const found: readonly NamedImage[] = isLayout(files) ? await layoutImages(files) : await savedImages(files);
+    // Several of the same names are one image for several platforms.
+    const groups = Map.groupBy(found, ({ names, digest }) => (names.length === 0 ? digest : names.join(' ')));
+    return [...groups.values()].map((group) => {
+      const { names, digest } = group[0]!;
+      const name = group.length === 1 ? digest : names[0];
+      return {
+        names,
+        get: async (platform) => explaining(place, async () => (await registryOf(files, { name, place })).get(localReference, platform)),
+      };
+    });
   });
 }
 

@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 export interface Docker extends AsyncDisposable {
   /** What a command in a new container of the default security says. */
   run(command: readonly string[], input: string): Promise<string>;
+  /** What its client says when it is called like this. */
+  call(args: readonly string[], input?: string): Promise<string>;
 }
 
 /** Debian's client belongs to the daemon; there may be another beside it. */
@@ -31,6 +33,7 @@ export async function startDocker(folder: string, root: string): Promise<Docker>
     return (await running).stdout;
   };
   const docker: Docker = {
+    call,
     run: (command, input) => call(['run', '--rm', '--interactive', '--network', 'none', 'base', ...command], input),
     async [Symbol.asyncDispose]() {
       daemon.kill();
