@@ -85,7 +85,7 @@ function documentOf(bytes: Buffer): unknown {
 const nastyBytes = [0, 1, 0x20, 0x2f, 0x30, 0x37, 0x7f, 0x80, 0xff];
 
 /** Bytes changed, taken away, doubled; the end cut off. */
-export function mutateBytes(bytes: Buffer, random: Random): Buffer {
+function mutateBytes(bytes: Buffer, random: Random): Buffer {
   let result = Buffer.from(bytes);
   for (let count = random.below(4); count >= 0 && result.length > 0; count--) {
     const at = random.below(result.length);

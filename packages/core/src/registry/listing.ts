@@ -72,7 +72,7 @@ async function askHub(client: HttpClient, url: URL, signal: AbortSignal | undefi
 }
 
 /** What Docker Hub's search says; everything in it was written by strangers. */
-export function readHubAnswer(answer: Record<string, unknown>, limit: number): readonly FoundRepository[] {
+function readHubAnswer(answer: Record<string, unknown>, limit: number): readonly FoundRepository[] {
   const results = Array.isArray(answer['results']) ? (answer['results'] as unknown[]) : [];
   return results.slice(0, limit).flatMap((value): FoundRepository[] => {
     const { name, description, star_count: stars, is_official: official } = (value ?? {}) as Record<string, unknown>;
