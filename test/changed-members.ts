@@ -280,6 +280,9 @@ export const dailyRows = ({ inside, writeFile, heard, ports, labels, read, deven
     set: { customizations: { vscode: { extensions: ['a.b'], settings: { 'editor.tabSize': 2 } } } },
     kind: 'none',
   },
+  // Whose layers are believed changes no layer. Nothing is built, so that nobody is asked: nothing listens there.
+  { of: ['cache.from', 'cache.to'], set: { cache: { from: ['127.0.0.1:1/cache'], to: '127.0.0.1:1/cache' } }, kind: 'none' },
+  { of: ['cache.from', 'cache.to'], set: { cache: undefined }, kind: 'none' },
   { of: ['$schema'], set: { $schema: './devenv.schema.json' }, kind: 'none' },
   // Nothing runs a command, so that it changes nothing here; see below for `up --run`.
   { of: ['command', 'entrypoint'], set: { command: 'true', entrypoint: ['env'] }, kind: 'none' },

@@ -16,6 +16,12 @@ export interface BuildFlags extends SharedFlags {
   readonly refresh: boolean;
 }
 
+/** What `build` and `up` take beside. */
+export interface CacheFlags {
+  readonly cacheFrom?: readonly string[];
+  readonly cacheTo?: string;
+}
+
 export interface CommandFlags extends SharedFlags {
   readonly env: readonly string[];
   readonly user: string | undefined;
@@ -57,10 +63,18 @@ export function parseExec(argv: readonly string[]): { flags: CommandFlags; comma
 }
 
 /** The words after `up`. @returns undefined when one is not understood. */
-export function parseUp(argv: readonly string[]): BuildFlags | undefined {
-  const values = parse(argv, buildOptions);
+export function parseUp(argv: readonly string[]): (BuildFlags & CacheFlags) | undefined {
+  const values = parse(argv, upOptions);
   const shared = values && sharedFlags(values);
-  return shared && { ...shared, noCache: values['no-cache'] ?? false, refresh: values.refresh ?? false };
+  if (!shared) return undefined;
+  const { 'cache-from': from, 'cache-to': to } = values;
+  return {
+    ...shared,
+    noCache: values['no-cache'] ?? false,
+    refresh: values.refresh ?? false,
+    ...(from === undefined ? {} : { cacheFrom: from }),
+    ...(to === undefined ? {} : { cacheTo: to }),
+  };
 }
 
 const sharedOptions = {
@@ -77,6 +91,12 @@ const buildOptions = {
   ...sharedOptions,
   'no-cache': { type: 'boolean' },
   refresh: { type: 'boolean' },
+} as const;
+
+const upOptions = {
+  ...buildOptions,
+  'cache-from': { type: 'string', multiple: true },
+  'cache-to': { type: 'string' },
 } as const;
 
 const commandOptions = {
@@ -104,7 +124,7 @@ const runOptions = {
 
 /** The same flags as data, to find where a command's own words begin; a test compares them with oclif's. */
 export const fastPathOptions: Readonly<Record<'up' | 'exec' | 'run', ParseArgsOptionsConfig>> = {
-  up: buildOptions,
+  up: upOptions,
   exec: commandOptions,
   run: runOptions,
 };

@@ -1,4 +1,5 @@
 import type { Report } from './base/events.ts';
+import type { CacheBill } from './build/remote-cache.ts';
 import type { Change } from './container/compare.ts';
 import type { LogLine, Probe } from './engine/engine.ts';
 
@@ -25,6 +26,10 @@ export interface BuildOptions extends Options {
   readonly noCache?: boolean;
   /** Ask again what names mean. */
   readonly refresh?: boolean;
+  /** Repositories of steps (`ghcr.io/team/cache`) that are believed, beside those of the file and of the user's settings. */
+  readonly cacheFrom?: readonly string[];
+  /** Where what is made here goes, instead of where the file or the settings say. */
+  readonly cacheTo?: string;
 }
 
 export interface UpOptions extends BuildOptions {
@@ -36,6 +41,8 @@ export interface BuildResult {
   readonly built: number;
   readonly cached: number;
   readonly seconds: number;
+  /** Of caches that travel, when some were asked. */
+  readonly cache?: CacheBill;
 }
 
 export interface UpResult extends BuildResult {

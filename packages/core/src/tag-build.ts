@@ -20,7 +20,7 @@ export async function buildImage(options: BuildOptions & { readonly name: string
   using _store = await shareStore(options);
   const found = await survey(options);
   await found.tools.engine.reap(options.report);
-  const { layer, built, cached } = await buildLayers(found, options);
+  const { layer, ...counts } = await buildLayers(found, options);
   const tools = await openImages(options);
   const base = await baseDocument(found);
   const created = new Date(defaultEpoch * 1000).toISOString();
@@ -36,7 +36,7 @@ export async function buildImage(options: BuildOptions & { readonly name: string
     tools.store,
   );
   tools.images.set(composedRecord(name, composed, tools.images.all()));
-  return { name: familiarName(name), id: composed.image.id, built, cached, seconds: (performance.now() - started) / 1000 };
+  return { name: familiarName(name), id: composed.image.id, ...counts, seconds: (performance.now() - started) / 1000 };
 }
 
 /** Of a base that is an image: it is asked for once more, without its layers. Who cannot be asked is not needed. */

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { BuildOptions, BuildResult, UpOptions, UpResult } from './contract.ts';
-import { build } from './build/build.ts';
+import { build, type Built } from './build/build.ts';
 import { buildPlaces } from './build/build-tools.ts';
+import { chooseCache } from './choose-cache.ts';
 import { compareHooks, hookIdentity, type Change } from './container/compare.ts';
 import { describeEnvironment, type EnvironmentRecord } from './container/environment.ts';
 import { waitUntilHealthy } from './container/check-health.ts';
@@ -40,7 +41,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
   const { healthcheck } = found.plan.container;
   // Also when nothing had to be done: what failed last time may still fail.
   if (runs && healthcheck) await waitUntilHealthy(current.container, healthcheck, options.report, options.signal);
-  const { container, action, built, cached } = current;
+  const { container, action, built, cached, cache } = current;
   return {
     environmentId: found.environmentId,
     containerId: container.id,
@@ -51,6 +52,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
     changes,
     built,
     cached,
+    ...(cache ? { cache } : {}),
     seconds: elapsed(started),
   };
 }
@@ -70,7 +72,7 @@ async function applyHot(found: Survey, container: Container, before: Environment
   return { container, record, action: 'updated', built: 0, cached };
 }
 
-interface Current extends Pick<UpResult, 'action' | 'built' | 'cached'> {
+interface Current extends Pick<UpResult, 'action' | 'built' | 'cached' | 'cache'> {
   readonly container: Container;
   readonly record: EnvironmentRecord;
 }
@@ -91,7 +93,7 @@ async function bringUp(
   // A command that was killed while it removed the container: that is done now.
   const existing = (await here.existing?.inspect())?.state === 'gone' ? undefined : here.existing;
   specOf(found, undefined, here.runs); // a bind source that is missing shows before time is spent on building
-  const { layer, built, cached } = await buildLayers(found, options);
+  const { layer, ...counts } = await buildLayers(found, options);
   const spec = specOf(found, layer, here.runs);
   const keeps =
     existing && here.record && here.changes.every((change) => change.kind === 'hot') && here.record.spec.layer === spec.layer
@@ -110,7 +112,7 @@ async function bringUp(
     found.environments.write(record);
     await container.start();
     options.report({ ...task, state: 'done', seconds: elapsed(started) });
-    return { container, record, action: keeps ? 'started' : existing ? 'recreated' : 'created', built, cached };
+    return { container, record, action: keeps ? 'started' : existing ? 'recreated' : 'created', ...counts };
   } catch (error) {
     options.report({ ...task, state: 'failed', seconds: elapsed(started) });
     throw error;
@@ -147,20 +149,17 @@ export async function buildOnly(options: BuildOptions): Promise<BuildResult> {
   using _store = await shareStore(options);
   const found = await survey(options);
   await found.tools.engine.reap(options.report);
-  const { built, cached } = await buildLayers(found, options);
-  return { built, cached, seconds: elapsed(started) };
+  const { layer: _layer, ...counts } = await buildLayers(found, options);
+  return { ...counts, seconds: elapsed(started) };
 }
 
-export async function buildLayers(
-  found: Survey,
-  options: BuildOptions,
-): Promise<{ readonly layer: LayerId | undefined; readonly built: number; readonly cached: number }> {
+export async function buildLayers(found: Survey, options: BuildOptions): Promise<Built> {
   const { tools, plan } = found;
   // A Debian without a snapshot is what the archive holds today: asking again what it means is making it again.
   const newBase = options.refresh === true && found.config.base.kind === 'debian' && found.config.base.snapshot === undefined;
   await rememberUse(found);
   const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache && !newBase;
-  if (nothingToDo) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
+  if (nothingToDo && options.cacheTo === undefined) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
   return build(
     plan,
     {
@@ -171,6 +170,7 @@ export async function buildLayers(
       ...buildPlaces(tools.directories),
       transport: found.transport,
       secrets: options.env,
+      cache: await chooseCache(found.config, options),
     },
     { noCache: options.noCache ?? false, newBase },
   );

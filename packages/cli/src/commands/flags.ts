@@ -1,5 +1,5 @@
 import { Flags, type Interfaces } from '@oclif/core';
-import { progressModes, type BuildFlags, type CommandFlags, type SharedFlags } from '../command-line.ts';
+import { progressModes, type BuildFlags, type CacheFlags, type CommandFlags, type SharedFlags } from '../command-line.ts';
 
 /** Every command takes these; `devenv help` explains them once, so that a command's own help stays short. */
 export const sharedFlags: Interfaces.FlagInput = {
@@ -22,6 +22,17 @@ export const buildFlags: Interfaces.FlagInput = {
   ...sharedFlags,
   'no-cache': Flags.boolean({ summary: 'run every step again' }),
   refresh: Flags.boolean({ summary: 'ask the registry again what names mean' }),
+};
+
+/** Of commands that build, and whose user may want to share what they do. */
+export const cacheFlags: Interfaces.FlagInput = {
+  'cache-from': Flags.string({
+    summary: 'take steps from this repository when that is faster',
+    helpValue: 'REPOSITORY',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  'cache-to': Flags.string({ summary: 'send steps to this repository', helpValue: 'REPOSITORY' }),
 };
 
 export const commandFlags: Interfaces.FlagInput = {
@@ -54,6 +65,11 @@ export function sharedValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>
 
 export function buildValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>): BuildFlags {
   return { ...sharedValues(flags), noCache: flags['no-cache'] ?? false, refresh: flags['refresh'] ?? false };
+}
+
+export function cacheValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>): CacheFlags {
+  const [from, to] = [flags['cache-from'] as string[] | undefined, flags['cache-to'] as string | undefined];
+  return { ...(from === undefined ? {} : { cacheFrom: from }), ...(to === undefined ? {} : { cacheTo: to }) };
 }
 
 export function commandValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>): CommandFlags {

@@ -4,13 +4,19 @@ import { printableLine } from './printable.ts';
 
 /** `Ready in 14 s · 2 steps built, 1 cached · localhost:3000 · next: devenv shell` */
 export function describeUp(result: UpResult): string {
-  const parts = [`Ready in ${duration(result.seconds)}`, whatWasDone(result), ...result.addresses.map(printableLine), 'next: devenv shell'];
+  const parts = [
+    `Ready in ${duration(result.seconds)}`,
+    whatWasDone(result),
+    ...bill(result),
+    ...result.addresses.map(printableLine),
+    'next: devenv shell',
+  ];
   return parts.join(' · ');
 }
 
 export function describeBuild(result: BuildResult): string {
   const steps = result.built === 0 ? 'nothing to do' : stepCount(result);
-  return [`Built in ${duration(result.seconds)}`, steps, 'next: devenv up'].join(' · ');
+  return [`Built in ${duration(result.seconds)}`, steps, ...bill(result), 'next: devenv up'].join(' · ');
 }
 
 /** A difference that stands, and what `up` would do about it. */
@@ -25,6 +31,17 @@ function whatWasDone(result: UpResult): string {
   ];
   const steps = result.built + result.cached === 0 ? undefined : stepCount(result);
   return [steps, container].filter((part) => part !== undefined).join(' · ') || 'new container';
+}
+
+/** `cache saved 214 s, spent 9 s`: what a cache that travels brought, and what that took. */
+function bill({ cache }: BuildResult): readonly string[] {
+  if (!cache || cache.fetched + cache.published === 0) return [];
+  const spent = `spent ${duration(cache.spentSeconds)}`;
+  const parts = [
+    cache.fetched === 0 ? spent : `saved ${duration(cache.savedSeconds)}, ${spent}`,
+    ...(cache.published === 0 ? [] : [`${plural(cache.published, 'step')} sent`]),
+  ];
+  return [`cache ${parts.join(', ')}`];
 }
 
 function stepCount({ built, cached }: BuildResult): string {

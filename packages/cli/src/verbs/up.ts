@@ -1,24 +1,24 @@
-import type { BuildFlags } from '../command-line.ts';
+import type { BuildOptions } from '@devenv/core';
+import type { BuildFlags, CacheFlags } from '../command-line.ts';
 import { perform } from '../perform.ts';
 import { describeUp } from '../render/ready.ts';
 
-export async function up(flags: BuildFlags, wishes: { readonly run?: boolean } = {}): Promise<number> {
+export async function up(flags: BuildFlags & CacheFlags, wishes: { readonly run?: boolean } = {}): Promise<number> {
   return await perform('up', flags, async ({ core, options }) => {
-    const result = await core.up({ ...options, ...wishes, noCache: flags.noCache, refresh: flags.refresh });
+    const result = await core.up({ ...options, ...wishes, ...buildWishes(flags) });
     return { json: result, message: describeUp(result) };
   });
 }
 
 /** Ends with Ctrl-C; the environment stays. */
-export async function watch(flags: BuildFlags, wishes: { readonly run?: boolean }): Promise<number> {
+export async function watch(flags: BuildFlags & CacheFlags, wishes: { readonly run?: boolean }): Promise<number> {
   return await perform('up', flags, async ({ core, options }) => {
     const { describeError } = await import('../render/error.ts');
     const tell = (message: string, level: 'info' | 'warning'): void => options.report({ type: 'notice', level, message });
     await core.watch({
       ...options,
       ...wishes,
-      noCache: flags.noCache,
-      refresh: flags.refresh,
+      ...buildWishes(flags),
       onResult(result) {
         if (!(result instanceof core.UserError)) tell(`${describeUp(result)}\nWatching for changes; Ctrl-C ends.`, 'info');
         else
@@ -30,4 +30,8 @@ export async function watch(flags: BuildFlags, wishes: { readonly run?: boolean 
     });
     return {};
   });
+}
+
+function buildWishes({ noCache, refresh, cacheFrom, cacheTo }: BuildFlags & CacheFlags): Partial<BuildOptions> {
+  return { noCache, refresh, ...(cacheFrom ? { cacheFrom } : {}), ...(cacheTo === undefined ? {} : { cacheTo }) };
 }

@@ -5,9 +5,16 @@ import { localReference } from '../registry/local.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildChoices, BuildTools } from './build-tools.ts';
 import { debianBase } from './debian-base.ts';
+import { fetchStep, travels, type Caches } from './team-cache.ts';
 
 /** The base's topmost layer, pulled or made. Made once, whoever asks at the same time. */
-export async function buildBase(plan: Plan, session: Build, tools: BuildTools, options: BuildChoices): Promise<LayerId | undefined> {
+export async function buildBase(
+  plan: Plan,
+  session: Build,
+  tools: BuildTools,
+  options: BuildChoices & { readonly caches: Caches },
+): Promise<LayerId | undefined> {
+  const { caches } = options;
   const base = plan.base.definition;
   if (base.kind === 'scratch') return undefined;
   const task = { type: 'task', id: plan.base.key, kind: 'base', title: plan.base.title } as const;
@@ -17,8 +24,12 @@ export async function buildBase(plan: Plan, session: Build, tools: BuildTools, o
   const known = options.newBase ? undefined : await tools.engine.builder.lookup(plan.base.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });
+    if (travels(plan)) caches.to?.add(known);
     return known.layer;
   }
+  const record = { key: plan.base.key, parts: plan.base.parts, step: { project: plan.container.name, name: plan.base.title } };
+  const fetched = travels(plan) ? await fetchStep(record, undefined, { task, session, tools, caches }) : undefined;
+  if (fetched !== undefined) return fetched;
   tools.report({ ...task, state: 'started' });
   const started = performance.now();
   try {
@@ -28,14 +39,9 @@ export async function buildBase(plan: Plan, session: Build, tools: BuildTools, o
         : await pull(base, plan, session, tools, task.id);
     const seconds = (performance.now() - started) / 1000;
     if (layer !== undefined) {
-      await session.record({
-        key: plan.base.key,
-        parts: plan.base.parts,
-        layer,
-        step: { project: plan.container.name, name: plan.base.title },
-        seconds,
-        createdAt: new Date().toISOString(),
-      });
+      const made = { ...record, layer, seconds, createdAt: new Date().toISOString() };
+      await session.record(made);
+      if (travels(plan)) caches.to?.add(made);
     }
     tools.report({ ...task, state: 'done', seconds });
     return layer;

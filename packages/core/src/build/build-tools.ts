@@ -4,6 +4,8 @@ import type { Report } from '../base/events.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LocalSource } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { OpenRepository } from './step-source.ts';
+import type { TransferRates } from './transfer-rates.ts';
 
 export interface BuildTools {
   readonly engine: Engine;
@@ -18,6 +20,16 @@ export interface BuildTools {
   readonly transport: Transport;
   /** Values of the secrets that steps name. */
   readonly secrets: Readonly<Record<string, string | undefined>>;
+  /** Where steps of others may come from, and where those of this machine go. */
+  readonly cache?: CacheChoice | undefined;
+}
+
+/** Which repositories of steps are believed, and which gets what is made here. */
+export interface CacheChoice {
+  readonly from: readonly string[];
+  readonly to: string | undefined;
+  readonly open: OpenRepository;
+  readonly rates: TransferRates;
 }
 
 /** How this machine reaches the network. Passed to every process of a build, in no key and in no layer. */

@@ -2,17 +2,21 @@ import type { Report } from '../base/events.ts';
 import type { Build } from '../engine/engine.ts';
 import type { StepKey } from '../oci/step-key.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
-import type { LayerId } from '../store/layer-store.ts';
+import type { LayerId, StepRecord } from '../store/layer-store.ts';
 import { buildBase } from './build-base.ts';
 import type { BuildChoices, BuildTools } from './build-tools.ts';
 import { buildStep } from './build-step.ts';
+import type { CacheBill } from './remote-cache.ts';
 import { requireSecrets } from './step-secrets.ts';
+import { fetchStep, openCaches, type Caches } from './team-cache.ts';
 
 export interface Built {
   /** Topmost layer; undefined for an image without layers. */
   readonly layer: LayerId | undefined;
   readonly built: number;
   readonly cached: number;
+  /** Of caches that travel, when some were asked. */
+  readonly cache?: CacheBill;
 }
 
 /** Carries out a plan: afterwards every layer of it is here. Layers made before a failure stay. */
@@ -24,25 +28,30 @@ export async function build(plan: Plan, tools: BuildTools, options: BuildChoices
   for (const step of plan.steps) if (!remaining.includes(step)) reportCached(tools.report, plan, step);
   const counted = plan.steps.filter((step) => step.state !== 'config' && step.number !== undefined);
   const cachedBefore = counted.filter((step) => !remaining.includes(step)).length;
-  if (found && remaining.every((step) => step.state === 'config')) return { layer: found.layer, built: 0, cached: cachedBefore };
+  await using caches = await openCaches(plan, tools, { remaining, hasBase: found !== undefined, noCache });
+  if (found && remaining.every((step) => step.state === 'config'))
+    return { layer: found.layer, built: 0, cached: cachedBefore, ...(await caches.settle()) };
 
-  requireSecrets(remaining, tools);
+  requireSecrets(
+    remaining.filter(({ key }) => !caches.from?.has(key)),
+    tools,
+  );
   await using session = await tools.engine.builder.begin({
     report: tools.report,
     signal: tools.signal,
     certificates: tools.transport.certificates,
   });
-  let layer = found ? found.layer : await buildBase(plan, session, tools, options);
+  let layer = found ? found.layer : await buildBase(plan, session, tools, { ...options, caches });
   let [built, cached] = [0, cachedBefore];
   for (const step of remaining) {
     if (step.state === 'config') continue;
-    const result = await buildOnce(step, layer, { plan, session, tools, noCache });
+    const result = await buildOnce(step, layer, { plan, session, tools, noCache, caches });
     layer = result.layer;
     if (step.number === undefined) continue;
     if (result.made) built++;
     else cached++;
   }
-  return { layer, built, cached };
+  return { layer, built, cached, ...(await caches.settle()) };
 }
 
 interface Context {
@@ -50,6 +59,7 @@ interface Context {
   readonly session: Build;
   readonly tools: BuildTools;
   readonly noCache: boolean;
+  readonly caches: Caches;
 }
 
 /** One process makes a key; another that wants it waits and finds it made. */
@@ -58,7 +68,7 @@ async function buildOnce(
   parent: LayerId | undefined,
   context: Context,
 ): Promise<{ readonly layer: LayerId; readonly made: boolean }> {
-  const { plan, session, tools } = context;
+  const { plan, session, tools, caches } = context;
   const task = taskOf(plan, step);
   await using _claim = await session.claim(step.key, () =>
     tools.report({ ...task, state: 'waiting', detail: 'another devenv is running this step' }),
@@ -66,21 +76,21 @@ async function buildOnce(
   const known = context.noCache ? undefined : await tools.engine.builder.lookup(step.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });
+    caches.to?.add(known);
     return { layer: known.layer, made: false };
   }
+  const record = { key: step.key, parts: step.parts, step: { project: plan.container.name, name: step.name } };
+  const fetched = await fetchStep(record, parent, { task, session, tools, caches });
+  if (fetched !== undefined) return { layer: fetched, made: false };
+  if (caches.from?.has(step.key)) requireSecrets([step], tools);
   tools.report({ ...task, state: 'started' });
   const started = performance.now();
   try {
     const layer = await buildStep(step, parent, { session, tools, task: task.id, folder: plan.container.folder });
     const seconds = (performance.now() - started) / 1000;
-    await session.record({
-      key: step.key,
-      parts: step.parts,
-      layer,
-      step: { project: plan.container.name, name: step.name },
-      seconds,
-      createdAt: new Date().toISOString(),
-    });
+    const made: StepRecord = { ...record, layer, seconds, createdAt: new Date().toISOString() };
+    await session.record(made);
+    caches.to?.add(made);
     tools.report({ ...task, state: 'done', seconds });
     return { layer, made: true };
   } catch (error) {

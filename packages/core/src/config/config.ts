@@ -35,6 +35,8 @@ export interface Config {
     readonly privileged: boolean;
   };
   readonly certificates: boolean;
+  /** Repositories of steps that others made, and where those made here go. */
+  readonly cache: { readonly from: readonly string[]; readonly to: string | undefined };
   readonly hooks: { readonly create: readonly Hook[]; readonly start: readonly Hook[]; readonly attach: readonly Hook[] };
   readonly customizations: { readonly [name: string]: unknown };
 }

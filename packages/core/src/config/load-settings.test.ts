@@ -16,7 +16,7 @@ function write(text: string, name = 'config.json'): string {
 }
 
 test('without files there are no settings', () => {
-  expect(loadSettings([join(directory, 'none.json')], {})).toEqual({ registries: {} });
+  expect(loadSettings([join(directory, 'none.json')], {})).toEqual({ registries: {}, cache: { from: [], to: undefined } });
 });
 
 test('comments and commas at the end are allowed, and files are named from where they are named', () => {
@@ -41,7 +41,14 @@ test("what the user says of a registry replaces what the machine's file says of 
   expect(loadSettings([machine, own], {}).registries).toEqual({ 'a.example': { insecure: false }, 'b.example': { insecure: true } });
 });
 
+test('caches of the machine and of the user are believed; where steps go the user decides', () => {
+  const machine = write('{ "cache": { "from": ["a.example/cache"], "to": "a.example/cache" } }', 'machine.json');
+  const own = write('{ "cache": { "from": ["b.example/cache", "a.example/cache"], "to": "b.example/mine" } }');
+  expect(loadSettings([machine, own], {}).cache).toEqual({ from: ['a.example/cache', 'b.example/cache'], to: 'b.example/mine' });
+});
+
 test.each([
+  ['{ "cache": { "from": ["a.example/cache:tag"] } }', 'BAD_VALUE', /without a tag/, 1],
   ['{ "registry": {} }', 'UNKNOWN_KEY', /There is no "registry"/, 1],
   ['{\n "registries": { "a.example": { "miror": [] } } }', 'UNKNOWN_KEY', /"miror"/, 2],
   ['{ "registries": { "https://a.example": {} } }', 'BAD_VALUE', /named by its host/, 1],

@@ -6,6 +6,7 @@ import { readText } from '../base/files.ts';
 import { isLoopback } from '../base/http.ts';
 import { checkSchema } from './check-schema.ts';
 import { notAFile } from './find-config.ts';
+import { Members } from './members.ts';
 import { parseSource } from './parse-source.ts';
 import { Problems } from './problems.ts';
 import type { Schema } from './schema.ts';
@@ -16,6 +17,8 @@ const schema = json as unknown as Schema;
 /** A user's own settings, from config.json. Paths are absolute. */
 export interface Settings {
   readonly registries: Readonly<Record<string, RegistrySettings>>;
+  /** Repositories of steps that are believed for every project, and where steps go when the project does not say it. */
+  readonly cache: { readonly from: readonly string[]; readonly to: string | undefined };
 }
 
 export interface RegistrySettings {
@@ -26,20 +29,27 @@ export interface RegistrySettings {
 }
 
 /**
- * Settings of several files, of which each may be absent; what a later one says of a registry replaces what an earlier one says.
+ * Settings of several files, of which each may be absent; what a later one says of a registry replaces what an earlier one says,
+ * and what it says of caches is added.
  * @throws UserError CONFIG_INVALID with every problem of all files
  */
 export function loadSettings(paths: readonly string[], env: Readonly<Record<string, string | undefined>>): Settings {
   const problems = new Problems();
   const registries: Record<string, RegistrySettings> = {};
+  const from = new Set<string>();
+  let to: string | undefined;
   for (const path of paths) {
     const root = readObject(path, problems);
     if (!root) continue;
     checkSchema(root, schema, problems);
-    if (problems.count === 0) Object.assign(registries, readRegistries(root, path, env, problems));
+    if (problems.count > 0) continue;
+    Object.assign(registries, readRegistries(root, path, env, problems));
+    const cache = new Members(root, problems).object('cache');
+    for (const name of cache.texts('from')) from.add(name);
+    to = cache.text('to') ?? to;
   }
   if (problems.count > 0) throw invalid(problems, paths);
-  return { registries };
+  return { registries, cache: { from: [...from], to } };
 }
 
 function readObject(path: string, problems: Problems): ObjectNode | undefined {

@@ -41,6 +41,7 @@ export function readConfig(tree: ObjectNode, path: string, base: PathBase, probl
     limits: readLimits(root),
     security: readSecurity(root, base),
     certificates: root.flag('certificates', true),
+    cache: { from: [...new Set(root.object('cache').texts('from'))], to: root.object('cache').text('to') },
     hooks: readHooks(root),
     customizations: customizations ? (plainValue(customizations) as Config['customizations']) : {},
   };

@@ -55,6 +55,7 @@ function resolved(change: Change = {}): Resolved {
     limits: {},
     security: { capAdd: [], capDrop: [], seccomp: 'default', noNewPrivileges: false, readonlyRoot: false, privileged: false },
     certificates: true,
+    cache: { from: [], to: undefined },
     hooks: { create: [], start: [], attach: [] },
     customizations: {},
     ...change.config,

@@ -53,12 +53,18 @@ export interface PublishOptions {
 }
 
 /** @throws UserError BAD_VALUE for what is no name of a repository */
-export function stepRepository(name: string, registry: RemoteRegistry): StepRepository {
+export function requireRepository(name: string): Reference {
   const place = parseReference(name);
   if (place.digest !== undefined || /:[^/]*$/.test(name.slice(name.indexOf('/') + 1)))
     throw new UserError('BAD_VALUE', `${JSON.stringify(name)} names one image: a cache of steps is a whole repository.`, {
       hint: 'Leave out the tag: each step gets one of its own.',
     });
+  return place;
+}
+
+/** @throws UserError BAD_VALUE for what is no name of a repository */
+export function stepRepository(name: string, registry: RemoteRegistry): StepRepository {
+  const place = requireRepository(name);
   const tagged = (key: StepKey): Reference => ({ ...place, tag: `devenv-${key}`, digest: undefined });
   return {
     name,

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Image } from '../../oci/image.ts';
+import type { Image, Layer } from '../../oci/image.ts';
 import type { StepKey } from '../../oci/step-key.ts';
-import type { LayerId, StepCache, StepRecord } from '../../store/layer-store.ts';
+import type { AddOptions, LayerId, StepCache, StepRecord } from '../../store/layer-store.ts';
 import type { Build, BuildOptions, Builder, Workbench } from '../engine.ts';
 import { makeLockedFolder, type LockedFolder } from '../../base/locks.ts';
 import { isMapped } from '../../base/user-namespace.ts';
@@ -27,6 +27,11 @@ export function embeddedBuilder(context: BuilderContext): Builder {
     lookup: (key) => context.cache.get(key),
     records: () => context.cache.all(),
     used: (key) => context.cache.used(key),
+    async open(id) {
+      const layer = await context.store.open(id);
+      const { chainId, parent } = (await context.store.info(id))!;
+      return { layer, chainId: chainId!, parent }; // known since it was opened
+    },
     begin: async (options) => new EmbeddedBuild(context, options),
   };
 }
@@ -71,6 +76,10 @@ class EmbeddedBuild implements Build {
     } finally {
       ended.abort();
     }
+  }
+
+  add(layer: Layer, parent: LayerId | undefined, options: AddOptions): Promise<LayerId> {
+    return this.context.store.add(layer, parent, options);
   }
 
   async fill(make: (directory: string) => Promise<void>): Promise<LayerId> {
