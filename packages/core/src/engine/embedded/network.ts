@@ -54,6 +54,7 @@ async function attachPasta(file: string, ports: readonly PortMapping[], report: 
   writeFileSync(pidFileOf(file), '', { mode: 0o600 });
   const { exitCode, stderr } = await runPasta(args);
   if (exitCode === 0) return;
+  await endStrays(file); // killed, it may live on as its child
   const taken = /Failed to bind .* '-[tu] ([^/']+)\/(\d+)/.exec(stderr);
   if (taken) throw portTaken(taken[1]!, Number(taken[2]));
   if (/External interface not usable|No external routable interface/.test(stderr)) {

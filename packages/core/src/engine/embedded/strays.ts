@@ -11,9 +11,15 @@ const ours = /^(conmon|crun|runc|pasta|passt)/;
  * that started them was killed in between. Idempotent: afterwards there is none.
  */
 export async function endStrays(directory: string): Promise<void> {
-  const strays = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? strayOf(Number(name), directory) : []));
-  for (const stray of strays) signalProcess(stray, 'SIGKILL');
-  for (const stray of strays) while (isAlive(stray)) await delay(2);
+  // Again, until there is none: one that goes on as a child of its own may have begun it just after we looked.
+  for (let strays = straysOf(directory); strays.length > 0; strays = straysOf(directory)) {
+    for (const stray of strays) signalProcess(stray, 'SIGKILL');
+    for (const stray of strays) while (isAlive(stray)) await delay(2);
+  }
+}
+
+function straysOf(directory: string): LivingProcess[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? strayOf(Number(name), directory) : []));
 }
 
 function strayOf(pid: number, directory: string): LivingProcess[] {
