@@ -97,24 +97,24 @@ test('doctor --store tells what was damaged, and drops it so that up makes it ag
 });
 
 test('stats and du tell of each environment what it uses and takes', async () => {
+  await using own = await makeRig();
   const config = { ...steps('head -c 3000000 /dev/zero > /own'), limits: { memory: '128m', pids: 64, cpus: 0.5 } };
-  const cwd = rig.project({ 'devenv.json': config });
-  const { environmentId } = (await rig.ok(['up', '--json'], { cwd })).json as { environmentId: string };
-  await rig.ok(['up'], { cwd: rig.project({ 'devenv.json': { image: debian } }) }); // shares the base
-  await rig.ok(['exec', 'sh', '-c', 'head -c 2000000 /dev/zero > /changed'], { cwd });
-  const { environments } = (await rig.ok(['stats', '--json'])).json as { environments: { environmentId: string }[] };
+  const cwd = own.project({ 'devenv.json': config });
+  const { environmentId } = (await own.ok(['up', '--json'], { cwd })).json as { environmentId: string };
+  await own.ok(['up'], { cwd: own.project({ 'devenv.json': { image: debian } }) }); // shares the base
+  await own.ok(['exec', 'sh', '-c', 'head -c 2000000 /dev/zero > /changed'], { cwd });
+  const { environments } = (await own.ok(['stats', '--json'])).json as { environments: { environmentId: string }[] };
   const use = environments.find((each) => each.environmentId === environmentId);
   expect(use).toMatchObject({ memoryLimit: 134_217_728, pidsLimit: 64, cpuLimit: 0.5, pids: expect.any(Number), cpus: expect.any(Number) });
-  expect((await rig.ok(['stats'])).stdout).toMatch(/^NAME .*MEMORY[^]*\/ 134 MB/);
-  const usage = (await rig.ok(['du', '--json'])).json as { environments: { environmentId: string; changesBytes: number }[] };
+  expect((await own.ok(['stats'])).stdout).toMatch(/^NAME .*MEMORY[^]*\/ 134 MB/);
+  const usage = (await own.ok(['du', '--json'])).json as { environments: { environmentId: string; changesBytes: number }[] };
   const taken = usage.environments.find((each) => each.environmentId === environmentId)!;
   expect(taken).toMatchObject({ ownBytes: 3_000_000 });
   expect(taken.changesBytes).toBeGreaterThanOrEqual(2_000_000);
-  expect((await rig.ok(['du'])).stdout).toMatch(/^NAME .*OWN[^]*total .*devenv gc would free/);
+  expect((await own.ok(['du'])).stdout).toMatch(/^NAME .*OWN[^]*total .*devenv gc would free/);
 });
 
 test('gc frees what no environment needs, says so first when asked, and leaves what stopped and running ones stand on', async () => {
-  // The last test: it takes the base away.
   const running = rig.project({ 'devenv.json': steps('echo shared > /shared', 'echo old > /file') });
   await rig.ok(['up'], { cwd: running });
   change(running, steps('echo shared > /shared', 'echo new > /file'));
