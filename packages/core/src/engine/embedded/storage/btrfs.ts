@@ -4,7 +4,7 @@ import { makeSubvolume, removeSubvolume } from '../../../base/btrfs.ts';
 import type { Directories } from '../../../base/directories.ts';
 import { lock, tryLockNow } from '../../../base/locks.ts';
 import { pathOf } from '../../../oci/file-name.ts';
-import { copiedTree, showCopiedTree } from './copied-tree.ts';
+import { copiedTree, showCopiedTree, syncFiles } from './copied-tree.ts';
 import { copyTree } from './copy-tree.ts';
 import { layOver } from './lay-over.ts';
 import type { StorageDriver, Tree } from './storage-driver.ts';
@@ -36,6 +36,7 @@ export function btrfsDriver(directories: Directories): StorageDriver {
     makeSubvolume(unfinished, places[nearest]);
     if (nearest < 0) await copyTree(layers, unfinished);
     else for (const layer of layers.slice(0, nearest).toReversed()) layOver(layer, unfinished);
+    syncFiles(unfinished);
     renameSync(unfinished, place);
   };
 

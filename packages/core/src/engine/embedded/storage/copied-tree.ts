@@ -1,6 +1,6 @@
-import { chmodSync, chownSync, existsSync, lstatSync, renameSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, lstatSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { mount, mountFlags } from '../../../base/system-calls.ts';
+import { mount, mountFlags, syncFileSystem } from '../../../base/system-calls.ts';
 import type { Tree, Writable } from './storage-driver.ts';
 
 /** Where a tree that is no union lies; it is whole when it is there. */
@@ -17,7 +17,18 @@ export async function showCopiedTree(tree: Tree, make: (path: string) => Promise
     const root = lstatSync(tree.upper);
     chownSync(unfinished, root.uid, root.gid);
     chmodSync(unfinished, root.mode & 0o7777);
+    if (!tree.volatile) syncFiles(unfinished);
     renameSync(unfinished, place);
   }
   mount(place, tree.target, null, mountFlags.bind, null);
+}
+
+/** After this a crash of the machine takes nothing of it: what has its name is whole. */
+export function syncFiles(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    syncFileSystem(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
