@@ -85,7 +85,7 @@ function strays(data: string): StoreDamage[] {
 }
 
 const ownNames: ReadonlySet<string> = new Set(
-  'FORMAT layers layer-info drafts chains step-keys containers volumes volume-ids empty images swapped-layers merged trash state'.split(
+  'FORMAT layers layer-info drafts chains step-keys containers volumes volume-ids empty images swapped-layers swapped-layer-drafts volume-drafts merged trash state'.split(
     ' ',
   ),
 );
