@@ -9,8 +9,8 @@ import { defaultEpoch, normalise } from '../../../store/normalise.ts';
 import { enterEngineNamespace } from '../oci-runtime.ts';
 import { detachAll, mountPoints } from '../overlay.ts';
 import { overlayDriver } from './overlay-driver.ts';
-import { changes } from './suite/changes.ts';
-import { describeTree, shownTree, writeLayers } from './suite/layers.ts';
+import { changes } from './suite/changes.suite.ts';
+import { describeTree, shownTree, writeLayers } from './suite/layers.suite.ts';
 import type { StorageDriver, Tree } from './storage-driver.ts';
 
 export interface DriverUnderTest {

@@ -12,7 +12,7 @@ import { fuseOverlayfsDriver } from './fuse-overlayfs.ts';
 import { overlayDriver } from './overlay-driver.ts';
 import { processesOf, storageDriverSuite, type DriverUnderTest } from './storage-driver.suite.ts';
 import type { StorageDriver } from './storage-driver.ts';
-import { describeTree, shownTree, writeLayers } from './suite/layers.ts';
+import { describeTree, shownTree, writeLayers } from './suite/layers.suite.ts';
 
 const under =
   (
