@@ -1,5 +1,5 @@
 import { closeSync, constants, existsSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, writeSync } from 'node:fs';
-import { zstdCompressSync } from 'node:zlib';
+import { constants as zlibConstants, zstdCompressSync } from 'node:zlib';
 import { UserError } from '../base/errors.ts';
 import { decodeName, encodeName, pathOf } from '../oci/file-name.ts';
 import { decompressed } from '../oci/layer-stream.ts';
@@ -27,8 +27,8 @@ export class TarRecorder implements Disposable {
   readonly #place: RecordPlace;
   readonly #descriptor: number;
   readonly #numbers = new Map<string, number>();
-  #pending: Buffer[] = [];
-  #pendingLength = 0;
+  readonly #frame: Buffer = Buffer.allocUnsafeSlow(frameSize);
+  #used = 0;
   #numbersGiven = 0;
   #piece: Buffer = Buffer.alloc(0);
   #at = 0;
@@ -100,12 +100,15 @@ export class TarRecorder implements Disposable {
   #keepTo(end: number): void {
     if (end <= this.#at) return;
     this.#flushPart();
-    const bytes = Buffer.alloc(5 + end - this.#at);
-    bytes[0] = verbatim;
-    bytes.writeUInt32LE(end - this.#at, 1);
-    this.#piece.copy(bytes, 5, this.#at, end);
-    this.#at = end;
-    this.#add(bytes);
+    while (this.#at < end) {
+      if (frameSize - this.#used < 512) this.#writeFrame();
+      const length = Math.min(end - this.#at, frameSize - this.#used - 5);
+      this.#frame[this.#used] = verbatim;
+      this.#frame.writeUInt32LE(length, this.#used + 1);
+      this.#piece.copy(this.#frame, this.#used + 5, this.#at, this.#at + length);
+      this.#used += 5 + length;
+      this.#at += length;
+    }
   }
 
   #flushPart(): void {
@@ -113,30 +116,27 @@ export class TarRecorder implements Disposable {
     this.#part = undefined;
     if (!part || part.length === 0) return;
     const name = encodeName(this.#file.name);
-    const bytes = Buffer.alloc(7 + name.length + 16);
-    bytes[0] = content;
-    bytes.writeUInt32LE(this.#file.number, 1);
-    bytes.writeUInt16LE(name.length, 5);
-    name.copy(bytes, 7);
-    bytes.writeBigUInt64LE(BigInt(part.offset), 7 + name.length);
-    bytes.writeBigUInt64LE(BigInt(part.length), 15 + name.length);
-    this.#add(bytes);
-  }
-
-  #add(bytes: Buffer): void {
-    this.#pending.push(bytes);
-    this.#pendingLength += bytes.length;
-    if (this.#pendingLength >= frameSize) this.#writeFrame();
+    if (frameSize - this.#used < 23 + name.length) this.#writeFrame();
+    const start = this.#used;
+    this.#frame[start] = content;
+    this.#frame.writeUInt32LE(this.#file.number, start + 1);
+    this.#frame.writeUInt16LE(name.length, start + 5);
+    name.copy(this.#frame, start + 7);
+    this.#frame.writeBigUInt64LE(BigInt(part.offset), start + 7 + name.length);
+    this.#frame.writeBigUInt64LE(BigInt(part.length), start + 15 + name.length);
+    this.#used += 23 + name.length;
   }
 
   #writeFrame(): void {
-    if (this.#pendingLength === 0) return;
-    const frame = zstdCompressSync(Buffer.concat(this.#pending));
-    this.#pending = [];
-    this.#pendingLength = 0;
+    if (this.#used === 0) return;
+    const frame = zstdCompressSync(this.#frame.subarray(0, this.#used), fast);
+    this.#used = 0;
     for (let done = 0; done < frame.length;) done += writeSync(this.#descriptor, frame, done);
   }
 }
+
+/** Headers and zeros: more effort gains next to nothing. */
+const fast = { params: { [zlibConstants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Whether the archive of a layer was recorded. */
 export function hasRecord(place: RecordPlace): boolean {
