@@ -157,7 +157,11 @@ export class EmbeddedContainer implements Container {
   }
 
   async size(): Promise<number> {
-    return treeSize(this.directory);
+    const record = readRecord(this.directory);
+    if (!record) return treeSize(this.directory);
+    const files = containerFiles(this.directory);
+    const layers = await this.context.store.stack(record.spec.layer);
+    return treeSize(this.directory) + storageOf(record, this.context).hiddenBytes({ layers, upper: files.upper, work: files.work });
   }
 
   logs(options: LogOptions): AsyncIterable<LogLine> {

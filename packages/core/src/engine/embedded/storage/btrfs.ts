@@ -3,7 +3,9 @@ import { basename, dirname, join } from 'node:path';
 import { makeSubvolume, removeSubvolume } from '../../../base/btrfs.ts';
 import type { Directories } from '../../../base/directories.ts';
 import { lock, tryLockNow } from '../../../base/locks.ts';
+import { treeSize } from '../../../base/tree-size.ts';
 import { pathOf } from '../../../oci/file-name.ts';
+import { namesIn } from '../../../store/merged.ts';
 import { copiedTree, showCopiedTree, syncFiles } from './copied-tree.ts';
 import { copyTree } from './copy-tree.ts';
 import { layOver } from './lay-over.ts';
@@ -21,7 +23,7 @@ export function btrfsDriver(directories: Directories): StorageDriver {
   const lockOf = (id: string): string => join(directories.runtime, 'merged', id);
 
   /** The subvolume of all that a layer of the store shows. Undefined for other directories. */
-  const keptPlace = ({ layers }: Tree): string | undefined =>
+  const keptPlace = ({ layers }: Pick<Tree, 'layers'>): string | undefined =>
     layers[0] !== undefined && dirname(layers[0]) === layersFolder ? join(mergedFolder, basename(layers[0])) : undefined;
 
   const keep = async (place: string, layers: readonly string[]): Promise<void> => {
@@ -65,6 +67,12 @@ export function btrfsDriver(directories: Directories): StorageDriver {
       });
       removeSubvolume(copiedTree(tree));
     },
+    // A subvolume counts as another file system; and of a snapshot only what was changed takes space.
+    hiddenBytes(tree) {
+      if (!existsSync(copiedTree(tree))) return 0;
+      const kept = keptPlace(tree);
+      return kept !== undefined && existsSync(kept) ? changedBytes(copiedTree(tree), kept) : treeSize(copiedTree(tree));
+    },
     isServed: () => true,
     async release() {},
     async reap() {
@@ -78,6 +86,16 @@ export function btrfsDriver(directories: Directories): StorageDriver {
     },
   };
   return driver;
+}
+
+function changedBytes(tree: string, before: string): number {
+  return namesIn(tree).reduce((sum, name) => {
+    const [path, former] = [`${tree}/${name}`, `${before}/${name}`];
+    const stats = lstatSync(pathOf(path), { bigint: true });
+    if (stats.isDirectory()) return sum + changedBytes(path, former);
+    const other = lstatSync(pathOf(former), { bigint: true, throwIfNoEntry: false });
+    return other?.ino === stats.ino && other.ctimeNs === stats.ctimeNs ? sum : sum + Number(stats.blocks) * 512;
+  }, 0);
 }
 
 const btrfsMagic = 0x9123683e; // BTRFS_SUPER_MAGIC

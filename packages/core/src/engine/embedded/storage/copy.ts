@@ -44,6 +44,7 @@ export function copyDriver(): StorageDriver {
       await writeChanges(copiedTree(tree), tree.layers, tree.upper, isUntouched);
       rmSync(copiedTree(tree), { recursive: true });
     },
+    hiddenBytes: () => 0,
     isServed: () => true,
     async release() {},
     async reap() {},

@@ -44,6 +44,7 @@ export function fuseOverlayfsDriver(directories: Directories): StorageDriver {
       await untilEnded(tree);
       canonicalWhiteouts(tree.upper);
     },
+    hiddenBytes: () => 0,
     isServed: (writable) => isAlive(serverOf(writable)),
     release: endServer,
     async reap() {},

@@ -12,6 +12,7 @@ export function overlayDriver(): StorageDriver {
       mountOverlay({ lower: layers.length > 0 ? layers : [target], upper, work, target, ...(volatile ? { volatile } : {}) });
     },
     async collect() {},
+    hiddenBytes: () => 0,
     isServed: () => true,
     async release() {},
     async reap() {},

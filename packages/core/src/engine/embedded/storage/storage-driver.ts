@@ -10,6 +10,8 @@ export interface StorageDriver {
   mount(tree: Tree): Promise<void>;
   /** Brings what was done into `upper` (as overlayfs has it, to be normalised). The tree is unmounted, and used up afterwards. */
   collect(tree: Tree): Promise<void>;
+  /** Bytes on the disk of what was done that counting the files below `work` does not find. */
+  hiddenBytes(tree: Pick<Tree, 'layers' | 'work' | 'upper'>): number;
   /** False when a program that the tree needs is gone: whatever runs on it is lost. */
   isServed(writable: Writable): boolean;
   /** Ends what serves an unmounted tree. Idempotent; what was done in it stays. */

@@ -84,6 +84,9 @@ test.runIf(withLoop)(
       const tree = { layers: stack, ...newPlaces(places.data) };
       await driver.mount(tree);
       if (stack === layers) expect(describeTree(tree.target)).toEqual(shownTree);
+      expect(driver.hiddenBytes(tree)).toBe(0);
+      writeFileSync(join(tree.target, 'file'), Buffer.alloc(64 * 1024), { flush: true });
+      expect(driver.hiddenBytes(tree)).toBe(64 * 1024);
       detachAll(tree.target);
       await driver.collect(tree);
     }
