@@ -15,8 +15,8 @@ export interface Docker extends AsyncDisposable {
 /** Debian's client belongs to the daemon; there may be another beside it. */
 const client = existsSync('/usr/bin/docker') ? '/usr/bin/docker' : 'docker';
 
-/** Starts a daemon with its files below `folder`, and gives it the directory `root` as its only image. */
-export async function startDocker(folder: string, root: string): Promise<Docker> {
+/** Starts a daemon with its files below `folder`, and gives it the directory `root`, when one is named, as its only image. */
+export async function startDocker(folder: string, root?: string): Promise<Docker> {
   mkdirSync(folder);
   const host = `unix://${folder}/socket`;
   const places = ['data-root', 'exec-root'].flatMap((name) => [`--${name}`, join(folder, name)]);
@@ -50,6 +50,7 @@ export async function startDocker(folder: string, root: string): Promise<Docker>
       if (attempt === 300 || daemon.exitCode !== null) throw new Error('dockerd does not answer');
       await delay(100);
     }
+    if (root === undefined) return docker;
     await promisify(execFile)('tar', ['-C', root, '-cf', `${folder}/root.tar`, '.']);
     await call(['import', `${folder}/root.tar`, 'base']);
     return docker;
