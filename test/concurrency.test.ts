@@ -31,12 +31,23 @@ test('two projects that build the same step at once run it once', async () => {
   const config = {
     image: debian,
     steps: [
-      { name: 'count', run: 'echo ran >> /var/cache/count/runs; sleep 2; cp /var/cache/count/runs /runs', cache: ['/var/cache/count'] },
+      {
+        name: 'count',
+        run: 'echo counting; echo ran >> /var/cache/count/runs; sleep 2; cp /var/cache/count/runs /runs',
+        cache: ['/var/cache/count'],
+      },
     ],
   };
   const folders = [1, 2].map(() => rig.project({ 'devenv.json': config }));
-  const results = await Promise.all(folders.map((cwd) => rig.ok(['up', '--json'], { cwd })));
+  const results = await Promise.all(folders.map((cwd) => rig.ok(['up', '--json', '--progress', 'json'], { cwd })));
   expect(results.map(({ json }) => String(json['built'])).toSorted()).toEqual(['0', '1']);
+  const waited = results.findIndex(({ json }) => String(json['built']) === '0');
+  const told = results[waited]!.stderr.trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const waits = told.find(({ state }) => state === 'waiting');
+  expect(waits).toMatchObject({ title: 'count', detail: expect.stringContaining(` in ${folders[1 - waited]}) is making it`) as string });
+  expect(told).toContainEqual({ type: 'output', id: waits!['id'], text: 'counting\n' });
   for (const cwd of folders) expect((await rig.ok(['exec', 'cat', '/runs'], { cwd })).stdout).toBe('ran\n');
 });
 

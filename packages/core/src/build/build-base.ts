@@ -4,6 +4,7 @@ import type { Plan, ResolvedBase } from '../plan/plan.ts';
 import { localReference } from '../registry/local.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildChoices, BuildTools } from './build-tools.ts';
+import { claimStep } from './claim-step.ts';
 import { debianBase } from './debian-base.ts';
 import { fetchStep, travels, type Caches } from './team-cache.ts';
 
@@ -18,9 +19,7 @@ export async function buildBase(
   const base = plan.base.definition;
   if (base.kind === 'scratch') return undefined;
   const task = { type: 'task', id: plan.base.key, kind: 'base', title: plan.base.title } as const;
-  await using _claim = await session.claim(plan.base.key, () =>
-    tools.report({ ...task, state: 'waiting', detail: 'another devenv is fetching it' }),
-  );
+  await using _claim = await claimStep(plan.base.key, task, session, tools);
   const known = options.newBase ? undefined : await tools.engine.builder.lookup(plan.base.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });

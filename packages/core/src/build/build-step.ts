@@ -8,6 +8,7 @@ import type { InputEntry } from '../oci/step-key.ts';
 import type { PlannedStep, ResolvedFile } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
 import type { BuildTools } from './build-tools.ts';
+import { logOf } from './claim-step.ts';
 import { failureHint } from './failure-hint.ts';
 import { OutputMask } from './mask-output.ts';
 import { secretsOf } from './step-secrets.ts';
@@ -86,7 +87,7 @@ function contentOf(entry: InputEntry, source: string): Parameters<Workbench['put
 async function runProcess(step: PlannedStep, args: readonly string[], workbench: Workbench, context: StepContext): Promise<void> {
   const { tools } = context;
   const secrets = secretsOf(step, tools);
-  const log = new StepLog(join(tools.logs, `${step.key}.log`));
+  const log = new StepLog(logOf(tools, step.key));
   const { definition } = step;
   const own: Partial<Pick<StepProcess, 'network' | 'caches'>> =
     definition.kind === 'run'

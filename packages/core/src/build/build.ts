@@ -6,6 +6,7 @@ import type { LayerId, StepRecord } from '../store/layer-store.ts';
 import { buildBase } from './build-base.ts';
 import type { BuildChoices, BuildTools } from './build-tools.ts';
 import { buildStep } from './build-step.ts';
+import { claimStep } from './claim-step.ts';
 import type { CacheBill } from './remote-cache.ts';
 import { requireSecrets } from './step-secrets.ts';
 import { fetchStep, openCaches, type Caches } from './team-cache.ts';
@@ -70,9 +71,7 @@ async function buildOnce(
 ): Promise<{ readonly layer: LayerId; readonly made: boolean }> {
   const { plan, session, tools, caches } = context;
   const task = taskOf(plan, step);
-  await using _claim = await session.claim(step.key, () =>
-    tools.report({ ...task, state: 'waiting', detail: 'another devenv is running this step' }),
-  );
+  await using _claim = await claimStep(step.key, task, session, tools);
   const known = context.noCache ? undefined : await tools.engine.builder.lookup(step.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });

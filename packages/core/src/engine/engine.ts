@@ -67,7 +67,7 @@ export interface BuildOptions {
 
 export interface Build extends AsyncDisposable {
   /** Waits until no other process makes this key; held until disposed. Calls `onWait` once when it has to wait. */
-  claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable>;
+  claim(key: StepKey, onWait: (holders: readonly number[]) => void): Promise<AsyncDisposable>;
   /** Unpacks an image's layers, each once. Returns the topmost; undefined for an image without layers. */
   load(image: Image, task: string): Promise<LayerId | undefined>;
   /** Unpacks one layer on another. @throws UserError what reading the layer throws; nothing of it remains then */

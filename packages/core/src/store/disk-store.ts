@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
 import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
-import { lock, lockFolderNow, makeLockedFolder, type LockedFolder } from '../base/locks.ts';
+import { lock, lockFolderNow, lockHolders, makeLockedFolder, type LockedFolder } from '../base/locks.ts';
 import { syncFileSystem } from '../base/system-calls.ts';
 import { overlayAttributes } from '../base/user-namespace.ts';
 import { chainIdOf } from '../oci/chain-id.ts';
@@ -138,7 +138,10 @@ export function diskStore(directories: Directories): LayerStore & StepCache {
     draft: async (parent) => openDraft(parent),
     info: async (id) => infoOf(id),
     stack: async (id) => stackOf(id),
-    claim: (key, onWait, signal) => lock(join(directories.runtime, 'keys', key), { onWait, signal }),
+    claim(key, onWait, signal) {
+      const path = join(directories.runtime, 'keys', key);
+      return lock(path, { onWait: () => onWait(lockHolders(path)), signal });
+    },
 
     async reap() {
       for (const name of listDirectory(at('drafts'))) reapDraft(data, name);

@@ -55,7 +55,7 @@ export interface LayerStore {
   /** The change-set directories of a layer and those below it, topmost first. */
   stack(id: LayerId | undefined): Promise<readonly string[]>;
   /** Waits until no other process makes this key; held until disposed. */
-  claim(key: StepKey, onWait: () => void, signal: AbortSignal): Promise<Disposable>;
+  claim(key: StepKey, onWait: (holders: readonly number[]) => void, signal: AbortSignal): Promise<Disposable>;
   /** Removes drafts whose owner is gone. */
   reap(): Promise<void>;
 }

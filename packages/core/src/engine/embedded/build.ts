@@ -53,7 +53,7 @@ class EmbeddedBuild implements Build {
     this.options = options;
   }
 
-  async claim(key: StepKey, onWait: () => void): Promise<AsyncDisposable> {
+  async claim(key: StepKey, onWait: (holders: readonly number[]) => void): Promise<AsyncDisposable> {
     const held = await this.context.store.claim(key, onWait, this.options.signal);
     return { [Symbol.asyncDispose]: async () => held[Symbol.dispose]() };
   }
