@@ -48,7 +48,7 @@ async function passes(name, command, args) {
  * vitest's own process and so as root of that user's namespace. A normal user cannot run those outside of it.
  */
 async function runTests() {
-  const laws = ['packages/core/src/engine/embedded/embedded-engine.test.ts'];
+  const laws = ['packages/core/src/engine/embedded/embedded-engine.test.ts', 'packages/core/src/engine/embedded/storage'];
   if (process.getuid() !== 0) return sum([await runVitest([mapped], ['--project', 'unit']), await runVitest([], ['--project', 'e2e'])]);
   const own = await runVitest([], []);
   console.log('\nThe same as a normal user');

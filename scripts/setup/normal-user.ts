@@ -1,5 +1,5 @@
 // A fresh user of this machine without any privilege, for tests. Root prepares what a distribution and its session manager have
-// prepared for a user who logs in: subordinate ids, /dev/net/tun, a runtime directory, control groups.
+// prepared for a user who logs in: subordinate ids, devices, a runtime directory, control groups.
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -39,8 +39,10 @@ export function makeNormalUser(): NormalUser {
   const runtime = `/run/user/${uid}`;
   mkdirSync(runtime, { recursive: true, mode: 0o700 });
   chownSync(runtime, uid, gid);
-  const tun = existsSync('/dev/net/tun') ? statSync('/dev/net/tun').mode & 0o777 : undefined;
-  if (tun !== undefined) chmodSync('/dev/net/tun', 0o666);
+  const devices = ['/dev/net/tun', '/dev/fuse']
+    .filter((path) => existsSync(path))
+    .map((path) => [path, statSync(path).mode & 0o777] as const);
+  for (const [path] of devices) chmodSync(path, 0o666);
   const delegated = delegateGroups(name, uid, gid);
   const env = { HOME: home, USER: name, LOGNAME: name, SHELL: '/bin/bash', LANG: 'C.UTF-8', XDG_RUNTIME_DIR: runtime };
   return {
@@ -56,7 +58,7 @@ export function makeNormalUser(): NormalUser {
     async remove() {
       await endProcesses(name, uid);
       for (const path of delegated) removeGroups(path);
-      if (tun !== undefined) chmodSync('/dev/net/tun', tun);
+      for (const [path, mode] of devices) chmodSync(path, mode);
       rmSync(runtime, { recursive: true, force: true });
       execFileSync('userdel', ['--force', name], { stdio: 'ignore' });
       rmSync(home, { recursive: true, force: true });
