@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -86,6 +87,16 @@ test('the Debian that one machine made is fetched by the other, since what is ma
   await using other = await makeEmptyRig();
   const came = await other.ok(['build', '--cache-from', cache('debian'), '--json'], { cwd: other.project(file) });
   expect([came.json['built'], billOf(came)]).toMatchObject([0, { fetched: 2 }]);
+});
+
+test('what is here gives way to what others went on from, where that saves time', async () => {
+  await using clara = await machine();
+  const cwd = clara.project(project({ steps: steps.slice(0, 3) }), 'clone');
+  await clara.ok(['up'], { cwd });
+  writeFileSync(join(cwd, 'devenv.json'), JSON.stringify(project({ cache: { from: [cache()] } })['devenv.json']));
+  const up = await clara.ok(['up', '--json'], { cwd });
+  expect([up.json['built'], up.json['cached'], billOf(up)]).toMatchObject([0, 3, { fetched: 2 }]);
+  expect(await last(clara, cwd)).toBe(await last(anna, join(anna.base, 'projects/shop')));
 });
 
 test('--no-cache runs what the cache has, and what it made takes its place', async () => {

@@ -20,14 +20,18 @@ export async function buildBase(
   if (base.kind === 'scratch') return undefined;
   const task = { type: 'task', id: plan.base.key, kind: 'base', title: plan.base.title } as const;
   await using _claim = await claimStep(plan.base.key, task, session, tools);
+  const record = { key: plan.base.key, parts: plan.base.parts, step: { project: plan.container.name, name: plan.base.title } };
+  const fetch = async (): Promise<LayerId | undefined> =>
+    travels(plan) ? fetchStep(record, undefined, { task, session, tools, caches }) : undefined;
+  const preferred = caches.prefers(plan.base.key) ? await fetch() : undefined;
+  if (preferred !== undefined) return preferred;
   const known = options.newBase ? undefined : await tools.engine.builder.lookup(plan.base.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });
     if (travels(plan)) caches.to?.add(known);
     return known.layer;
   }
-  const record = { key: plan.base.key, parts: plan.base.parts, step: { project: plan.container.name, name: plan.base.title } };
-  const fetched = travels(plan) ? await fetchStep(record, undefined, { task, session, tools, caches }) : undefined;
+  const fetched = await fetch();
   if (fetched !== undefined) return fetched;
   tools.report({ ...task, state: 'started' });
   const started = performance.now();

@@ -25,13 +25,14 @@ export async function build(plan: Plan, tools: BuildTools, options: BuildChoices
   const noCache = options.noCache || options.newBase;
   const lastCached = noCache ? undefined : lastCachedLayer(plan);
   const found = lastCached && (await tools.engine.builder.lookup(lastCached));
-  const remaining = found ? plan.steps.slice(plan.steps.findIndex((step) => step.key === lastCached) + 1) : plan.steps;
+  const here = found ? plan.steps.slice(plan.steps.findIndex((step) => step.key === lastCached) + 1) : plan.steps;
+  await using caches = await openCaches(plan, tools, { layer: found?.layer, remaining: here }, noCache);
+  const { remaining, layer: bottom } = caches.beginning;
   for (const step of plan.steps) if (!remaining.includes(step)) reportCached(tools.report, plan, step);
   const counted = plan.steps.filter((step) => step.state !== 'config' && step.number !== undefined);
   const cachedBefore = counted.filter((step) => !remaining.includes(step)).length;
-  await using caches = await openCaches(plan, tools, { remaining, hasBase: found !== undefined, noCache });
-  if (found && remaining.every((step) => step.state === 'config'))
-    return { layer: found.layer, built: 0, cached: cachedBefore, ...(await caches.settle()) };
+  if (bottom !== undefined && remaining.every((step) => step.state === 'config'))
+    return { layer: bottom, built: 0, cached: cachedBefore, ...(await caches.settle()) };
 
   requireSecrets(
     remaining.filter(({ key }) => !caches.from?.has(key)),
@@ -42,7 +43,7 @@ export async function build(plan: Plan, tools: BuildTools, options: BuildChoices
     signal: tools.signal,
     certificates: tools.transport.certificates,
   });
-  let layer = found ? found.layer : await buildBase(plan, session, tools, { ...options, caches });
+  let layer = bottom ?? (await buildBase(plan, session, tools, { ...options, caches }));
   let [built, cached] = [0, cachedBefore];
   for (const step of remaining) {
     if (step.state === 'config') continue;
@@ -72,14 +73,17 @@ async function buildOnce(
   const { plan, session, tools, caches } = context;
   const task = taskOf(plan, step);
   await using _claim = await claimStep(step.key, task, session, tools);
+  const record = { key: step.key, parts: step.parts, step: { project: plan.container.name, name: step.name } };
+  const fetch = (): Promise<LayerId | undefined> => fetchStep(record, parent, { task, session, tools, caches });
+  const preferred = caches.prefers(step.key) ? await fetch() : undefined;
+  if (preferred !== undefined) return { layer: preferred, made: false };
   const known = context.noCache ? undefined : await tools.engine.builder.lookup(step.key);
   if (known) {
     tools.report({ ...task, state: 'cached', seconds: known.seconds });
     caches.to?.add(known);
     return { layer: known.layer, made: false };
   }
-  const record = { key: step.key, parts: step.parts, step: { project: plan.container.name, name: step.name } };
-  const fetched = await fetchStep(record, parent, { task, session, tools, caches });
+  const fetched = await fetch();
   if (fetched !== undefined) return { layer: fetched, made: false };
   if (caches.from?.has(step.key)) requireSecrets([step], tools);
   tools.report({ ...task, state: 'started' });

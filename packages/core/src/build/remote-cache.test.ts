@@ -118,6 +118,19 @@ test('a layer that was made on another tree is not taken, nor what stands on it'
   }
 });
 
+test('layers that are here give way to those of others where that pays', async () => {
+  const have = steps(undefined, ['base', 20, 100 * megabyte], ['one', 60, megabyte]); // 5.1 and 0.15 s to fetch
+  const { cache } = trial(have, ['base', 'one', 'two']);
+  await cache.ask();
+  const ours = digest('our base') as unknown as LayerId;
+  expect([await cache.fits(key('one'), ours), await cache.fits(key('base'), undefined)]).toEqual([false, true]);
+  expect(await cache.isWorth(key('base'), undefined, 1)).toBe(true);
+  expect(await cache.isWorth(key('base'), undefined, 2)).toBe(false); // both are here
+  const dear = trial(steps(undefined, ['base', 20, 100 * megabyte], ['one', 3, megabyte]), ['base', 'one']).cache;
+  await dear.ask();
+  expect(await dear.isWorth(key('base'), undefined, 1)).toBe(false);
+});
+
 test.each([
   ['refuses', async () => Promise.reject(new UserError('REGISTRY_UNREACHABLE', 'It refuses connections.')), /refuses connections/],
   ['wants a password', async () => Promise.reject(new UserError('REGISTRY_DENIED', 'It does not let us read.')), /does not let us read/],

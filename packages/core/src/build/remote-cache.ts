@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { KeyParts, StepKey } from '../oci/step-key.ts';
 import type { RemoteStep } from '../registry/step-repository.ts';
 import type { LayerId } from '../store/layer-store.ts';
-import { cheapestBeginning } from './cheapest-beginning.ts';
+import { cheapestBeginning, type Costs } from './cheapest-beginning.ts';
 import type { StepSource } from './step-source.ts';
 import type { TransferRates } from './transfer-rates.ts';
 
@@ -42,8 +42,8 @@ export interface RemoteCacheTools {
 }
 
 const parallel = 8;
-/** A fetch that takes longer than this is given up when running the step would have taken half of it, s. */
-const leastPatience = 10;
+/** A fetch that takes longer than this is given up when running the step takes a third of it, s. */
+const leastPatience = 30;
 
 /** The steps of a plan that others made, and when it is better to fetch one than to run it. */
 export class RemoteCache {
@@ -51,8 +51,9 @@ export class RemoteCache {
   readonly #steps: readonly LayeredStep[];
   readonly #tools: RemoteCacheTools;
   readonly #offers = new Map<StepKey, readonly Offer[]>();
-  /** Chosen already: the steps before it are. */
+  /** To be fetched, one after the other, while each stands on the one that was fetched before. */
   readonly #chosen = new Map<StepKey, Offer>();
+  #top: LayerId | undefined;
   #fetched = 0;
   #received = 0;
   #saved = 0;
@@ -107,8 +108,25 @@ export class RemoteCache {
     session: Pick<Build, 'add'>,
     listener: FetchListener,
   ): Promise<{ readonly layer: LayerId; readonly seconds: number; readonly from: StepSource } | undefined> {
-    const offer = this.#chosen.get(key) ?? (await this.#choose(key, parent));
-    if (!offer || offer.source.isLost) return undefined;
+    // Another source may have the step, too, when the first does not give it.
+    for (;;) {
+      const chosen = parent === this.#top ? this.#chosen.get(key) : undefined;
+      const offer = chosen && !chosen.source.isLost ? chosen : await this.#choose(key, parent);
+      if (!offer) return undefined;
+      const layer = await this.#get(offer, parent, session, listener);
+      if (layer === undefined) continue;
+      this.#top = layer;
+      return { layer, seconds: offer.seconds, from: offer.source };
+    }
+  }
+
+  /** Undefined when it did not come: then its source is lost. */
+  async #get(
+    offer: Offer,
+    parent: LayerId | undefined,
+    session: Pick<Build, 'add'>,
+    listener: FetchListener,
+  ): Promise<LayerId | undefined> {
     const started = performance.now();
     let bytes = 0;
     listener.onStart(offer.source.name);
@@ -123,7 +141,7 @@ export class RemoteCache {
           },
         }),
       undefined,
-      Math.max(leastPatience, 2 * offer.seconds) * 1000,
+      Math.max(leastPatience, 3 * offer.seconds) * 1000,
     );
     this.#received += bytes;
     this.#spent += seconds(started);
@@ -131,23 +149,43 @@ export class RemoteCache {
     this.#tools.rates.measured(await offer.source.host(), bytes, seconds(started));
     this.#fetched++;
     this.#saved += offer.seconds;
-    return { layer, seconds: offer.seconds, from: offer.source };
+    return layer;
+  }
+
+  /** Whether somebody made the step on what `parent` is. */
+  async fits(key: StepKey, parent: LayerId | undefined): Promise<boolean> {
+    return this.#chainFrom(key, await this.#chainOf(parent)).length > 0;
+  }
+
+  /** Whether it pays to fetch the step and those after it on `parent`, when the layers of the first `here` of them are here already. */
+  async isWorth(key: StepKey, parent: LayerId | undefined, here: number): Promise<boolean> {
+    const chain = this.#chainFrom(key, await this.#chainOf(parent));
+    let gain = 0;
+    for (const [index, { fetch, run }] of (await this.#costsOf(chain)).entries()) {
+      gain += (index < here ? 0 : run) - fetch;
+      if (index >= here && gain > 0) return true;
+    }
+    return false;
   }
 
   /** A change set means something on the tree that it was made on, and on no other. */
   async #choose(key: StepKey, parent: LayerId | undefined): Promise<Offer | undefined> {
     this.#chosen.clear();
     if (!this.#offers.has(key)) return undefined;
-    const below = parent === undefined ? undefined : (await this.#tools.builder.open(parent)).chainId;
-    const chain = this.#chainFrom(key, below);
-    const costs = await Promise.all(
-      chain.map(async (offer) => ({
-        run: offer.seconds,
-        fetch: this.#tools.rates.estimate(await offer.source.host(), offer.layer.size),
-      })),
-    );
-    for (const offer of chain.slice(0, cheapestBeginning(costs))) this.#chosen.set(offer.key, offer);
+    const chain = this.#chainFrom(key, await this.#chainOf(parent));
+    for (const offer of chain.slice(0, cheapestBeginning(await this.#costsOf(chain)))) this.#chosen.set(offer.key, offer);
     return this.#chosen.get(key);
+  }
+
+  async #chainOf(layer: LayerId | undefined): Promise<Digest | undefined> {
+    return layer === undefined ? undefined : (await this.#tools.builder.open(layer)).chainId;
+  }
+
+  async #costsOf(chain: readonly Offer[]): Promise<readonly Costs[]> {
+    const { rates } = this.#tools;
+    return Promise.all(
+      chain.map(async ({ source, layer, seconds: run }) => ({ run, fetch: rates.estimate(await source.host(), layer.size) })),
+    );
   }
 
   /** Offers of the step and those after it, each made on the one before. */
