@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { debian, makeRig, traces, type Rig } from './rig.ts';
 
@@ -82,7 +83,9 @@ test('Ctrl-C during a step ends it, leaves no draft, process or mount, and the n
   const cwd = rig.project(steps({ name: 'first', run: 'echo 1 > /first' }, { name: 'slow', run: 'echo started; sleep 60' }));
   const interrupt = new AbortController();
   const building = rig.devenv(['build', '--progress', 'plain'], { cwd, interrupt: interrupt.signal });
-  setTimeout(() => interrupt.abort(), 3000);
+  const known = (): number => readdirSync(join(rig.base, 'data', 'step-keys')).length;
+  for (const before = known(); known() === before;) await delay(20); // the first step is done, the second begins
+  setTimeout(() => interrupt.abort(), 1000);
   const result = await building;
   expect(result.exitCode).toBe(130);
   expect(existsSync(join(rig.base, 'data', 'drafts')) ? readdirSync(join(rig.base, 'data', 'drafts')) : []).toEqual([]);
