@@ -41,3 +41,9 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   // It speaks of this table, and so cannot import it.
   ['completion', async () => (await import('./commands/completion.ts')).completionOf(commands)],
 ]);
+
+/** Those that Docker's users know: the help names them, and each explains itself. */
+export const imageCommands: readonly string[] = [
+  ...['images', 'pull', 'push', 'tag', 'rmi', 'save', 'load', 'import', 'export', 'commit', 'history'],
+  ...['inspect', 'cp', 'start', 'rm', 'login', 'logout', 'search'],
+];

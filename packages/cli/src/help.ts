@@ -1,17 +1,21 @@
 import { CommandHelp, type Command, type Config } from '@oclif/core';
-import { commands } from './commands.ts';
+import { commands, imageCommands } from './commands.ts';
 import type { CommandClass } from './commands/command.ts';
 import { sharedFlags } from './commands/flags.ts';
 
 /** `devenv --help`: an example first, then every command and the flags they share. */
 export async function rootHelp(): Promise<string> {
-  const summaries = await Promise.all([...commands].map(async ([name, load]) => [name, (await load()).summary ?? ''] as const));
+  const own = [...commands].filter(([name]) => !imageCommands.includes(name));
+  const summaries = await Promise.all(own.map(async ([name, load]) => [name, (await load()).summary ?? ''] as const));
   return [
     'Development environments from one devenv.json: cached layers, a container, your folder inside.',
     '',
     '  $ devenv up && devenv shell',
     '',
     ...columns(summaries),
+    '',
+    "Images and containers, as Docker's",
+    ...wrapped(imageCommands),
     '',
     'Flags of every command',
     ...columns(
@@ -53,6 +57,15 @@ class ExamplesFirst extends CommandHelp {
       .filter(({ header }) => wanted.includes(header))
       .toSorted((a, b) => wanted.indexOf(a.header) - wanted.indexOf(b.header));
   }
+}
+
+/** Several words a line, to keep all on one screen. */
+function wrapped(words: readonly string[]): string[] {
+  const perLine = 11;
+  return Array.from(
+    { length: Math.ceil(words.length / perLine) },
+    (_, line) => `  ${words.slice(line * perLine, (line + 1) * perLine).join('  ')}`,
+  );
 }
 
 function columns(rows: readonly (readonly [string, string])[]): string[] {

@@ -50,8 +50,7 @@ export async function tag(options: Options & { readonly source: string; readonly
   const tools = await openImages(options);
   const source = findImage(tools.images, options.source);
   const name = formatReference(reference);
-  const digests = source.name === undefined ? [] : source.digests;
-  tools.images.set({ ...source, name, digests });
+  tools.images.set({ ...source, name });
   return { name: familiarName(name), id: source.id };
 }
 

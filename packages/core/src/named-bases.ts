@@ -27,7 +27,7 @@ export function namedBases(
   return {
     async resolve(reference, platform) {
       const image = here(reference, platform);
-      if (image && image.digests.length === 0) return image.id;
+      if (image && !wasPulled(image, reference)) return image.id;
       if (reference.registry === 'localhost') return image?.id;
       try {
         const digest = await (await remote()).resolve(reference, platform);
@@ -45,6 +45,11 @@ export function namedBases(
       return (await remote()).get(reference, platform);
     },
   };
+}
+
+/** By this name, or pushed by it: then its registry knows it. */
+function wasPulled({ digests }: KeptImage, { registry, repository }: Reference): boolean {
+  return digests.some((digest) => digest.startsWith(`${registry}/${repository}@`));
 }
 
 function tell(report: Options['report'], reference: Reference, why: string): void {

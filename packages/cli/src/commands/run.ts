@@ -20,13 +20,13 @@ export default class Run extends DevenvCommand {
   static override flags: Interfaces.FlagInput = {
     ...buildFlags,
     ...commandFlags,
-    image: Flags.string({ summary: 'of this image; without a devenv.json here the first word names it', helpValue: 'NAME' }),
+    image: Flags.string({ summary: 'of this image (the first word, where no devenv.json is)', helpValue: 'NAME' }),
     volume: Flags.string({ char: 'v', summary: 'show a folder or a volume inside', helpValue: 'SOURCE:PATH[:ro]', ...list }),
     publish: Flags.string({ char: 'p', summary: 'reach a port of it from this machine', helpValue: '[ADDRESS:]PORT:PORT', ...list }),
     name: Flags.string({ summary: 'how the container is called', helpValue: 'NAME' }),
     entrypoint: Flags.string({ summary: "instead of the image's own", helpValue: 'PROGRAM' }),
     keep: Flags.boolean({ summary: 'leave the container for start, logs, ps -a and rm' }),
-    rm: Flags.boolean({ summary: 'remove it afterwards (always so without --keep)', exclusive: ['keep', 'detach'] }),
+    rm: Flags.boolean({ summary: 'remove it afterwards: always so without --keep', exclusive: ['keep', 'detach'], hidden: true }),
     detach: Flags.boolean({ char: 'd', summary: 'leave it running' }),
   };
 
