@@ -123,7 +123,7 @@ function recordOf(text: string | undefined): (Pick<RemoteStep, 'seconds' | 'belo
     return undefined;
   }
   if (!isObject(record)) return undefined;
-  const { schema, parts, seconds, below, tarBytes } = record as Readonly<Record<string, unknown>>;
+  const { schema, parts, seconds, below, tarBytes } = record;
   if (schema !== 1 || !isObject(parts) || typeof seconds !== 'number' || !(seconds >= 0)) return undefined;
   if (typeof tarBytes !== 'number' || !Number.isSafeInteger(tarBytes) || tarBytes < 0) return undefined;
   if (below !== null && !(typeof below === 'string' && isDigest(below))) return undefined;
