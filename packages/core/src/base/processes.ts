@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
+  /** What an abort sends; default: SIGTERM. */
+  readonly killSignal?: NodeJS.Signals;
   /** Hears stdout and stderr as they come. */
   readonly onOutput?: (chunk: Buffer) => void;
 }
@@ -29,6 +31,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     if (options.cwd) settings.cwd = options.cwd;
     if (options.env) settings.env = options.env;
     if (options.signal) settings.signal = options.signal;
+    if (options.killSignal) settings.killSignal = options.killSignal;
     const child = spawn(command, args, settings);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];

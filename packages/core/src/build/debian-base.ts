@@ -28,18 +28,24 @@ export function debianBase(
 ): Promise<LayerId> {
   if (idMapping().kind === 'single') throw needsIds();
   return session.fill(async (directory) => {
-    const { exitCode, stderr } = await run('mmdebstrap', mmdebstrapArguments(base, platform, directory), {
+    const { exitCode, stderr } = await run('setpriv', [...endsWithUs, 'mmdebstrap', ...mmdebstrapArguments(base, platform, directory)], {
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.proxies },
       onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
       signal: tools.signal,
-    }).catch((error: unknown) => {
-      throw translate(error);
+      killSignal: 'SIGKILL', // unshare holds the others back
     });
+    if (exitCode === 127 && /failed to execute mmdebstrap/.test(stderr)) throw missing();
     if (exitCode !== 0) throw failure(base, exitCode, stderr);
     // Device nodes are made by the machine's root only, and a container brings its own: without them the layer is the same for all.
     for (const name of readdirSync(join(directory, 'dev'))) rmSync(join(directory, 'dev', name), { recursive: true });
   });
 }
+
+/**
+ * mmdebstrap starts dozens of programs: in a pid namespace (pid_namespaces(7)) all of them end with the first, and that ends
+ * with us, however we end. They would go on writing where the next command clears up.
+ */
+const endsWithUs = ['--pdeathsig', 'KILL', '--', 'unshare', '--pid', '--fork', '--kill-child', '--'];
 
 /** None for this machine's own: mmdebstrap then also works where dpkg is missing. */
 function architecture(platform: Platform): string[] {
@@ -107,8 +113,7 @@ function needsIds(): UserError {
   );
 }
 
-function translate(error: unknown): unknown {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return error;
+function missing(): UserError {
   return new UserError('TOOL_MISSING', 'A debian base is made by mmdebstrap, which is not installed.', {
     hint: 'apt-get install mmdebstrap',
   });
