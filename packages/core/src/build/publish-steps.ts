@@ -1,6 +1,8 @@
+import { UserError } from '../base/errors.ts';
 import type { Report } from '../base/events.ts';
 import type { Builder } from '../engine/engine.ts';
 import type { Platform } from '../oci/platform.ts';
+import type { OutgoingStep } from '../registry/step-repository.ts';
 import type { StepRecord } from '../store/layer-store.ts';
 import type { StepSource } from './step-source.ts';
 
@@ -59,18 +61,34 @@ export class StepPublisher {
       await this.#publish(record);
   }
 
-  async #publish({ key, parts, seconds, layer: id }: StepRecord): Promise<void> {
-    const { builder, platform, report } = this.#tools;
-    const known = await this.#target.find(key);
+  async #publish(record: StepRecord): Promise<void> {
+    const known = await this.#target.find(record.key);
     if (this.#target.isLost) return;
-    const { layer, parent } = await builder.open(id);
-    const below = parent === undefined ? undefined : (await builder.open(parent)).chainId;
+    const step = await this.#stepOf(record);
     // Made on another tree it would be of no use to who has what is above it from here.
-    if (known && known.layer.diffId === layer.diffId && known.below === below) return;
+    if (!step || (known && known.layer.diffId === step.layer.diffId && known.below === step.below)) return;
     const onBytes = (count: number): void => {
       this.sentBytes += count;
-      if (this.#isTold) report({ type: 'transfer', id: this.#task.id, bytes: this.sentBytes });
+      if (this.#isTold) this.#tools.report({ type: 'transfer', id: this.#task.id, bytes: this.sentBytes });
     };
-    if (await this.#target.publish({ parts, seconds, below, layer, platform }, { onBytes })) this.published++;
+    if (await this.#target.publish(step, { onBytes })) this.published++;
+  }
+
+  /** Undefined for a layer that cannot be written out; that is told. */
+  async #stepOf({ parts, seconds, layer: id, step }: StepRecord): Promise<OutgoingStep | undefined> {
+    const { builder, platform, report } = this.#tools;
+    try {
+      const { layer, parent } = await builder.open(id);
+      const below = parent === undefined ? undefined : (await builder.open(parent)).chainId;
+      return { parts, seconds, below, layer, platform };
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      report({
+        type: 'notice',
+        level: 'warning',
+        message: `The step "${step.name}" is not sent to ${this.#target.name}: ${error.message}`,
+      });
+      return undefined;
+    }
   }
 }

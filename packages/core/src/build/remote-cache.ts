@@ -1,3 +1,4 @@
+import { UserError } from '../base/errors.ts';
 import type { Build, Builder } from '../engine/engine.ts';
 import { chainIdOf } from '../oci/chain-id.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -177,8 +178,15 @@ export class RemoteCache {
     return this.#chosen.get(key);
   }
 
-  async #chainOf(layer: LayerId | undefined): Promise<Digest | undefined> {
-    return layer === undefined ? undefined : (await this.#tools.builder.open(layer)).chainId;
+  /** Null: nobody knows what it is on other machines, since an older devenv unpacked it. */
+  async #chainOf(layer: LayerId | undefined): Promise<Digest | undefined | null> {
+    if (layer === undefined) return undefined;
+    try {
+      return (await this.#tools.builder.open(layer)).chainId;
+    } catch (error) {
+      if (error instanceof UserError) return null;
+      throw error;
+    }
   }
 
   async #costsOf(chain: readonly Offer[]): Promise<readonly Costs[]> {
@@ -189,8 +197,9 @@ export class RemoteCache {
   }
 
   /** Offers of the step and those after it, each made on the one before. */
-  #chainFrom(key: StepKey, below: Digest | undefined): readonly Offer[] {
+  #chainFrom(key: StepKey, below: Digest | undefined | null): readonly Offer[] {
     const chain: Offer[] = [];
+    if (below === null) return chain;
     let under = below;
     for (const step of this.#steps.slice(this.#steps.findIndex((candidate) => candidate.key === key))) {
       const offer = this.#offers.get(step.key)?.find((candidate) => candidate.below === under && !candidate.source.isLost);
