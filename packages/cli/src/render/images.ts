@@ -82,7 +82,7 @@ export function describeHistory(lines: readonly HistoryLine[], color: boolean, n
 }
 
 /** `5 min ago`, `4 d ago`. */
-export function ago(time: string, now: Date): string {
+function ago(time: string, now: Date): string {
   const seconds = Math.max(0, (now.getTime() - Date.parse(time)) / 1000);
   if (Number.isNaN(seconds)) return '';
   return seconds < 86_400 ? `${duration(Math.round(seconds))} ago` : `${Math.floor(seconds / 86_400)} d ago`;
