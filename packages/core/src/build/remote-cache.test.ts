@@ -41,6 +41,7 @@ function steps(below: string | undefined, ...named: readonly [name: string, run:
 interface Trial {
   readonly asked: string[];
   readonly cache: RemoteCache;
+  readonly source: StepSource;
   /** Names of the steps that were fetched, one after the other, on what was fetched or on nothing. */
   readonly fetchAll: (parent?: string) => Promise<readonly string[]>;
 }
@@ -71,6 +72,7 @@ function trial(
   return {
     asked,
     cache,
+    source,
     async fetchAll(parent) {
       const fetched: string[] = [];
       let layer = parent === undefined ? undefined : (digest(parent) as unknown as LayerId);
@@ -136,7 +138,10 @@ test.each([
   ['wants a password', async () => Promise.reject(new UserError('REGISTRY_DENIED', 'It does not let us read.')), /does not let us read/],
   ['hangs', async () => new Promise<never>(() => {}), /did not answer within 0\.1 s/],
 ])('a cache that %s is left out with one notice, and asked no more', async (_trouble, find, notice) => {
-  const { cache, fetchAll } = trial([], ['one', 'two', 'three'], { find });
+  const { cache, fetchAll } = trial([], ['one', 'two', 'three'], { find
+  await source.find(key('two'));
+  expect(asked).toBe(1);
+});
   await cache.ask();
   expect(await fetchAll()).toEqual([]);
   expect(events).toEqual([{ type: 'notice', level: 'warning', message: expect.stringMatching(notice) as string }]);
