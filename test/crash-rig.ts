@@ -38,6 +38,9 @@ export function seedOf(test: string): number {
   return seed;
 }
 
+/** A normal user may neither mount nor make a pid namespace, and sees the owners in their own store as others than it does. */
+export const isRoot: boolean = process.getuid!() === 0;
+
 export const isFull: boolean = process.env['DEVENV_TEST_FULL'] === '1';
 
 /** A machine of its own with an empty store. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
-import { Chance, isFull, kill, Machine, pause, seedOf, type Running } from './crash-rig.ts';
+import { Chance, isFull, isRoot, kill, Machine, pause, seedOf, type Running } from './crash-rig.ts';
 import { launcher, runProcess } from './rig.ts';
 import { layerWith, manyFiles, writeProject, writePulled } from './crash-projects.ts';
 import { writeBusyboxTree } from './tiny-image.ts';
@@ -28,6 +28,7 @@ let fresh = 0;
 const touched = new Set<string>();
 
 beforeAll(async () => {
+  if (!isRoot) return;
   machine = new Machine();
   registry = await startRealRegistry();
   const folder = mkdtempSync(join(tmpdir(), 'devenv-image-'));
@@ -213,7 +214,7 @@ const transitions: Readonly<Record<string, Transition>> = {
   },
 };
 
-test.each(Object.keys(transitions))(
+test.skipIf(!isRoot).each(Object.keys(transitions))(
   'a kill during %s leaves nothing that the next command does not clear up',
   async (name) => {
     const { before, command, begun, lasts, victims } = transitions[name]!;
@@ -234,58 +235,66 @@ test.each(Object.keys(transitions))(
   300_000,
 );
 
-test('kills at random moments of a mix of commands do the same', async () => {
-  const commands = [
+test.skipIf(!isRoot)(
+  'kills at random moments of a mix of commands do the same',
+  async () => {
+    const commands = [
     ['up'], ['up'], ['build', '--no-cache'], ['down'], ['stop'], ['run', '--', 'echo', 'ran'], ['exec', '--', 'sleep', '0.2'], ['status'], ['ps'], ['gc'],
   ]; // prettier-ignore
-  for (let hits = 0, attempt = 0; hits < kills.random && attempt < 4 * kills.random; attempt++) {
-    const cwd = chance.pick([here, here, () => pulled(machine, Math.floor(chance.number(images)))])();
-    const command = chance.pick(commands);
-    const [victim, wait] = [chance.pick(['devenv', 'devenv', 'devenv', 'crun', 'conmon', 'pasta'] as const), chance.number(500)];
-    touched.add(cwd);
-    const running = machine.start(command, cwd);
-    await Promise.race([running.ended, pause(wait)]);
-    if (await strike(victim, running)) hits++;
-    if (chance.number(2) < 1) await settle(running, cwd, `${command.join(' ')}: ${victim} after ${wait.toFixed(1)} ms`);
-    else await running.endedWithin(30);
-  }
-}, 600_000);
-
-test('a disk that is full at such a moment is said as one; with space again the same command works and the store is whole', async () => {
-  const [folder, usual] = [mkdtempSync(join(tmpdir(), 'devenv-full-')), machine];
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100m', 'small', folder]);
-  try {
-    machine = new Machine(folder);
-    const moments = ['pull', 'unpack', 'step', 'commit', 'create', 'start'] as const;
-    for (const name of isFull ? moments : [chance.pick(moments), chance.pick(moments)]) {
-      const { before, command, begun, lasts } = transitions[name]!;
-      for (let round = 0; round < (isFull ? 5 : 1); round++) {
-        const cwd = await before();
-        const running = machine.start(command, cwd);
-        const wait = chance.number(lasts);
-        if (await running.until(begun())) await pause(wait);
-        spawnSync('sh', ['-c', 'cat /dev/zero > "$1"', 'sh', join(folder, 'filler')]);
-        const ended = await running.endedWithin(60);
-        const said = { seed, what: `${name} after ${wait.toFixed(1)} ms`, said: running.output, ended };
-        expect([said, running.exitCode === 0 || /no space left|disk may be full|No space/i.test(running.output)]).toEqual([
-          { ...said, ended: true },
-          true,
-        ]);
-        expect([said, running.output.includes('made a mistake')]).toEqual([said, false]);
-        await machine.ok(['down'], cwd); // removing works without space
-        rmSync(join(folder, 'filler'));
-        await machine.ok(command, cwd);
-        for (const each of [cwd, here()]) await machine.ok(['down', '--volumes'], each);
-        expect([said, machine.problems(), machine.leftovers()]).toEqual([said, [], []]);
-      }
+    for (let hits = 0, attempt = 0; hits < kills.random && attempt < 4 * kills.random; attempt++) {
+      const cwd = chance.pick([here, here, () => pulled(machine, Math.floor(chance.number(images)))])();
+      const command = chance.pick(commands);
+      const [victim, wait] = [chance.pick(['devenv', 'devenv', 'devenv', 'crun', 'conmon', 'pasta'] as const), chance.number(500)];
+      touched.add(cwd);
+      const running = machine.start(command, cwd);
+      await Promise.race([running.ended, pause(wait)]);
+      if (await strike(victim, running)) hits++;
+      if (chance.number(2) < 1) await settle(running, cwd, `${command.join(' ')}: ${victim} after ${wait.toFixed(1)} ms`);
+      else await running.endedWithin(30);
     }
-  } finally {
-    await machine.clear();
-    machine = usual;
-    execFileSync('umount', ['-l', folder]);
-    rmSync(folder, { recursive: true });
-  }
-}, 300_000);
+  },
+  600_000,
+);
+
+test.skipIf(!isRoot)(
+  'a disk that is full at such a moment is said as one; with space again the same command works and the store is whole',
+  async () => {
+    const [folder, usual] = [mkdtempSync(join(tmpdir(), 'devenv-full-')), machine];
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100m', 'small', folder]);
+    try {
+      machine = new Machine(folder);
+      const moments = ['pull', 'unpack', 'step', 'commit', 'create', 'start'] as const;
+      for (const name of isFull ? moments : [chance.pick(moments), chance.pick(moments)]) {
+        const { before, command, begun, lasts } = transitions[name]!;
+        for (let round = 0; round < (isFull ? 5 : 1); round++) {
+          const cwd = await before();
+          const running = machine.start(command, cwd);
+          const wait = chance.number(lasts);
+          if (await running.until(begun())) await pause(wait);
+          spawnSync('sh', ['-c', 'cat /dev/zero > "$1"', 'sh', join(folder, 'filler')]);
+          const ended = await running.endedWithin(60);
+          const said = { seed, what: `${name} after ${wait.toFixed(1)} ms`, said: running.output, ended };
+          expect([said, running.exitCode === 0 || /no space left|disk may be full|No space/i.test(running.output)]).toEqual([
+            { ...said, ended: true },
+            true,
+          ]);
+          expect([said, running.output.includes('made a mistake')]).toEqual([said, false]);
+          await machine.ok(['down'], cwd); // removing works without space
+          rmSync(join(folder, 'filler'));
+          await machine.ok(command, cwd);
+          for (const each of [cwd, here()]) await machine.ok(['down', '--volumes'], each);
+          expect([said, machine.problems(), machine.leftovers()]).toEqual([said, [], []]);
+        }
+      }
+    } finally {
+      await machine.clear();
+      machine = usual;
+      execFileSync('umount', ['-l', folder]);
+      rmSync(folder, { recursive: true });
+    }
+  },
+  300_000,
+);
 
 /** All processes of one run of the machine, in a pid namespace: they end at once with its first, and the next run gives the same pids again. */
 async function oneRunOfTheMachine(script: string, cwd: string): Promise<string> {
@@ -306,43 +315,51 @@ function reboot(): void {
     }
 }
 
-test('after the machine went down, what was up comes up again, and nobody who has a recycled pid is harmed', async () => {
-  const cwd = here();
-  // Others that are alive under the pids of the former run: half of them before devenv's own, so that both overlap.
-  const others = 'for i in $(seq 60); do sleep 300 & pids="$pids $!"; done';
-  const unharmed = 'for pid in $pids; do kill -0 $pid || exit 9; done';
-  for (const restart of [() => {}, reboot]) {
-    expect(await oneRunOfTheMachine('"$1" up && "$1" exec -- sh -c "echo kept > /cache/kept; echo kept"', cwd)).toBe('kept\n');
-    restart();
-    expect(await oneRunOfTheMachine(`${others}; "$1" up && "$1" exec -- cat /cache/kept && ${unharmed}`, cwd)).toBe('kept\n');
-    restart();
-    await oneRunOfTheMachine(`${others}; "$1" down --volumes && ${unharmed}`, cwd);
-    expect(machine.leftovers()).toEqual([]);
-  }
-  // The power fails while something is under way.
-  for (let round = 0; round < (isFull ? 20 : 2); round++) {
-    const [command, wait] = [chance.pick(['up', 'build --no-cache', 'up --no-cache']), chance.number(1.2)];
-    await oneRunOfTheMachine(`"$1" ${command} > /dev/null 2>&1 & sleep ${wait.toFixed(3)}`, cwd);
-    if (round % 2 === 0) reboot();
-    const again = await oneRunOfTheMachine(`${others}; "$1" up && "$1" exec -- cat /work/40 && "$1" down --volumes && ${unharmed}`, cwd);
-    const said = { seed, what: `${command} for ${wait.toFixed(3)} s` };
-    expect([said, again, machine.problems(), machine.leftovers()]).toEqual([said, '40\n', [], []]);
-  }
-}, 300_000);
+test.skipIf(!isRoot)(
+  'after the machine went down, what was up comes up again, and nobody who has a recycled pid is harmed',
+  async () => {
+    const cwd = here();
+    // Others that are alive under the pids of the former run: half of them before devenv's own, so that both overlap.
+    const others = 'for i in $(seq 60); do sleep 300 & pids="$pids $!"; done';
+    const unharmed = 'for pid in $pids; do kill -0 $pid || exit 9; done';
+    for (const restart of [() => {}, reboot]) {
+      expect(await oneRunOfTheMachine('"$1" up && "$1" exec -- sh -c "echo kept > /cache/kept; echo kept"', cwd)).toBe('kept\n');
+      restart();
+      expect(await oneRunOfTheMachine(`${others}; "$1" up && "$1" exec -- cat /cache/kept && ${unharmed}`, cwd)).toBe('kept\n');
+      restart();
+      await oneRunOfTheMachine(`${others}; "$1" down --volumes && ${unharmed}`, cwd);
+      expect(machine.leftovers()).toEqual([]);
+    }
+    // The power fails while something is under way.
+    for (let round = 0; round < (isFull ? 20 : 2); round++) {
+      const [command, wait] = [chance.pick(['up', 'build --no-cache', 'up --no-cache']), chance.number(1.2)];
+      await oneRunOfTheMachine(`"$1" ${command} > /dev/null 2>&1 & sleep ${wait.toFixed(3)}`, cwd);
+      if (round % 2 === 0) reboot();
+      const again = await oneRunOfTheMachine(`${others}; "$1" up && "$1" exec -- cat /work/40 && "$1" down --volumes && ${unharmed}`, cwd);
+      const said = { seed, what: `${command} for ${wait.toFixed(3)} s` };
+      expect([said, again, machine.problems(), machine.leftovers()]).toEqual([said, '40\n', [], []]);
+    }
+  },
+  300_000,
+);
 
-test('after all of it every layer, reference and key is whole, and no layer differs from an undisturbed build', async () => {
-  console.log(`crash: ${killed} kills`);
-  const cwd = here();
-  await machine.ok(['up'], cwd);
-  expect(await machine.ok(['exec', '--', 'cat', '/work/40'], cwd)).toBe('40\n');
-  for (let number = 0; number < images; number++) await machine.ok(['down', '--volumes'], pulled(machine, number));
-  await machine.ok(['down', '--volumes'], cwd);
-  await machine.ok(['doctor', '--store'], cwd);
-  expect([machine.problems(), machine.leftovers()]).toEqual([[], []]);
-  const made = await machine.diffIds();
-  expect(made.size).toBeGreaterThan(4);
-  for (const [key, diffId] of made) expect([key, diffId]).toEqual([key, expected.get(key)]);
-}, 120_000);
+test.skipIf(!isRoot)(
+  'after all of it every layer, reference and key is whole, and no layer differs from an undisturbed build',
+  async () => {
+    console.log(`crash: ${killed} kills`);
+    const cwd = here();
+    await machine.ok(['up'], cwd);
+    expect(await machine.ok(['exec', '--', 'cat', '/work/40'], cwd)).toBe('40\n');
+    for (let number = 0; number < images; number++) await machine.ok(['down', '--volumes'], pulled(machine, number));
+    await machine.ok(['down', '--volumes'], cwd);
+    await machine.ok(['doctor', '--store'], cwd);
+    expect([machine.problems(), machine.leftovers()]).toEqual([[], []]);
+    const made = await machine.diffIds();
+    expect(made.size).toBeGreaterThan(4);
+    for (const [key, diffId] of made) expect([key, diffId]).toEqual([key, expected.get(key)]);
+  },
+  120_000,
+);
 
 /** Kills the command, or one of the programs that it has started here. False when there was none. */
 async function strike(victim: Victim, running: Running): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Chance, isFull, Machine, seedOf } from './crash-rig.ts';
+import { Chance, isFull, isRoot, Machine, seedOf } from './crash-rig.ts';
 
 /** Many commands at once on projects that share steps: each ends in a way that can be explained, and the store is whole. */
 const seed = seedOf('stress');
@@ -15,42 +15,46 @@ afterAll(async () => machine.clear());
 
 const projects = ['one', 'two', 'three'];
 
-test(`${processes} processes of mixed commands leave a store that verifies and no strays`, async () => {
-  const folders = projects.map((name) => project(name));
-  const commands = [
+test.skipIf(!isRoot)(
+  `${processes} processes of mixed commands leave a store that verifies and no strays`,
+  async () => {
+    const folders = projects.map((name) => project(name));
+    const commands = [
     ['up'], ['up'], ['up', '--no-cache'], ['build'], ['build', '--no-cache'], ['exec', '--', 'true'], ['status'], ['ps'],
     ['down'], ['down', '--volumes'], ['stop'], ['run', '--', 'cat', '/shared'], ['gc'],
   ]; // prettier-ignore
-  const unexplained: object[] = [];
-  const count = new Map<string, number>();
-  const end = performance.now() + seconds * 1000;
-  await Promise.all(
-    Array.from({ length: processes }, async (_, number) => {
-      const chance = new Chance(seed + number);
-      while (performance.now() < end) {
-        const [command, cwd] = [chance.pick(commands), chance.pick(folders)];
-        const { exitCode, stdout, stderr } = await machine.run(command, cwd);
-        const outcome = `${command.join(' ')}: ${exitCode}`;
-        count.set(outcome, (count.get(outcome) ?? 0) + 1);
-        if (!isExplained(command, exitCode, stderr)) unexplained.push({ seed, command, exitCode, stdout, stderr });
-      }
-    }),
-  );
-  console.log(
-    `stress: ${[...count]
-      .toSorted(([a], [b]) => a.localeCompare(b))
-      .map(([outcome, times]) => `${outcome} ×${times}`)
-      .join(', ')}`,
-  );
-  expect(unexplained).toEqual([]);
-  for (const cwd of folders) await machine.ok(['up'], cwd);
-  await machine.ok(['doctor', '--store'], folders[0]!);
-  for (const cwd of folders) {
-    expect(await machine.ok(['exec', '--', 'cat', '/shared'], cwd)).toBe('shared\n');
-    await machine.ok(['down', '--volumes'], cwd);
-  }
-  expect([machine.problems(), machine.leftovers()]).toEqual([[], []]);
-}, 400_000);
+    const unexplained: object[] = [];
+    const count = new Map<string, number>();
+    const end = performance.now() + seconds * 1000;
+    await Promise.all(
+      Array.from({ length: processes }, async (_, number) => {
+        const chance = new Chance(seed + number);
+        while (performance.now() < end) {
+          const [command, cwd] = [chance.pick(commands), chance.pick(folders)];
+          const { exitCode, stdout, stderr } = await machine.run(command, cwd);
+          const outcome = `${command.join(' ')}: ${exitCode}`;
+          count.set(outcome, (count.get(outcome) ?? 0) + 1);
+          if (!isExplained(command, exitCode, stderr)) unexplained.push({ seed, command, exitCode, stdout, stderr });
+        }
+      }),
+    );
+    console.log(
+      `stress: ${[...count]
+        .toSorted(([a], [b]) => a.localeCompare(b))
+        .map(([outcome, times]) => `${outcome} ×${times}`)
+        .join(', ')}`,
+    );
+    expect(unexplained).toEqual([]);
+    for (const cwd of folders) await machine.ok(['up'], cwd);
+    await machine.ok(['doctor', '--store'], folders[0]!);
+    for (const cwd of folders) {
+      expect(await machine.ok(['exec', '--', 'cat', '/shared'], cwd)).toBe('shared\n');
+      await machine.ok(['down', '--volumes'], cwd);
+    }
+    expect([machine.problems(), machine.leftovers()]).toEqual([[], []]);
+  },
+  400_000,
+);
 
 /** Somebody else's `down` may come between: what needs a running environment, or a volume, says that it is gone. Nothing else fails. */
 function isExplained([verb]: readonly string[], exitCode: number, stderr: string): boolean {
