@@ -15,11 +15,7 @@ const env = (): Record<string, string> => ({ SSL_CERT_FILE: registry.ca });
 const project = (step: string): Record<string, unknown> => ({
   'devenv.json': {
     image: { layout: '../../source' },
-    steps: [
-      { env: { GREETING: 'good morning' } },
-      { name: 'first', run: 'echo one > /one' },
-      { name: 'second', run: step },
-    ],
+    steps: [{ env: { GREETING: 'good morning' } }, { name: 'first', run: 'echo one > /one' }, { name: 'second', run: step }],
     command: ['sh', '-c', 'cat /one /two; echo $GREETING'],
   },
 });

@@ -1,16 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import {
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -148,7 +137,7 @@ async function copySeed(base: string): Promise<void> {
 }
 
 /** Runs a command as devenv runs here: files of a normal user's store belong to that user's subordinate ids. */
-export async function asStoreOwner(base: string, command: readonly string[]): Promise<string> {
+async function asStoreOwner(base: string, command: readonly string[]): Promise<string> {
   const words = process.getuid!() === 0 ? command : [workspaceNode(), mappedProgram, ...command];
   const { stdout } = await promisify(execFile)(words[0]!, words.slice(1), { env: { ...process.env, DEVENV_BASE_DIR: base } });
   return stdout;

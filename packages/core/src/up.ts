@@ -10,7 +10,6 @@ import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
 import { shareStore } from './open-tools.ts';
 import { changesOf, findContainer, runsCommand, specOf, survey, topKey, topLayer, type Survey } from './survey.ts';
-import type { LayerId } from './store/layer-store.ts';
 
 /** Brings the workspace's environment in line with its file, and makes it when there is none. */
 export async function up(options: UpOptions): Promise<UpResult> {

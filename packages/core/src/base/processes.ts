@@ -67,7 +67,7 @@ export function start(command: string, args: readonly string[], options: StartOp
  */
 export function replaceProcess(program: string, args: readonly string[]): never {
   const { DEVENV_PIPES: _closed, ...env } = process.env; // the pipes that our launcher made end here
-  process.execve!(program, [program, ...args], env as Record<string, string>);
+  process.execve!(program, [program, ...args], env);
   throw new Error(`${program} did not start`);
 }
 

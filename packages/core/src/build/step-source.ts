@@ -11,7 +11,7 @@ export interface Patience {
 }
 
 /** A build waits for no cache that a person would call dead. */
-export const patience: Patience = { answer: 5_000, silence: 20_000 };
+const patience: Patience = { answer: 5_000, silence: 20_000 };
 
 /** Opens a repository; the signal ends everything that is asked of it. */
 export type OpenRepository = (name: string, signal: AbortSignal) => Promise<StepRepository>;

@@ -30,13 +30,13 @@ export interface EmbeddedEngineOptions {
  */
 export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
   const { directories, store, cache } = options;
-  const report = options.report ?? (() => {});
-  const wanted = options.env[storageVariable] || undefined;
-  const context = { directories, store, report, storage: openStorage({ directories, wanted, report }) };
+  const tell = options.report ?? (() => {});
+  const driver = options.env[storageVariable] || undefined;
+  const context = { directories, store, report: tell, storage: openStorage({ directories, wanted: driver, report: tell }) };
   const runtime = chooseRuntime(directories, options.runtime);
   return {
     name: 'embedded',
-    probe: () => probeHost({ directories, runtime: options.runtime, storage: wanted }),
+    probe: () => probeHost({ directories, runtime: options.runtime, storage: driver }),
     create: async (spec) => createContainer(spec, await runtime(), context),
     list: async (labels) => {
       const wanted = Object.entries(labels);

@@ -8,7 +8,7 @@ import { copyTree } from '../../store/copy-tree.ts';
 import { swapOwner, type IdSwap } from './id-swap.ts';
 
 /** Where copies of layers are, by the ids that changed places in them. */
-export function swappedLayersDirectory(directories: Directories): string {
+function swappedLayersDirectory(directories: Directories): string {
   return join(directories.data, 'swapped-layers');
 }
 
