@@ -167,7 +167,7 @@ test('a bind source that is missing is named, and the environment stays as it wa
   expect((await rig.ok(['up', '--json'], { cwd })).json['action']).toBe('unchanged');
 });
 
-test('without root, what is said is that root is needed, not that files cannot be written', async () => {
+test('to a user who may not write its folder devenv says which one, and what to do', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'devenv-not-root-'));
   try {
     chmodSync(folder, 0o755);
@@ -176,7 +176,9 @@ test('without root, what is said is that root is needed, not that files cannot b
     const env = { PATH: process.env['PATH']!, HOME: folder, DEVENV_BASE_DIR: join(folder, 'base') };
     for (const args of [['up'], ['status'], ['exec', 'true'], ['down'], ['ps']]) {
       const unprivileged = ['--reuid=65534', '--regid=65534', '--clear-groups', launcher, ...args];
-      expect((await runProcess('setpriv', unprivileged, { cwd: folder, env })).stderr).toContain('needs root, and you are not');
+      const { stderr } = await runProcess('setpriv', unprivileged, { cwd: folder, env });
+      expect(stderr).toContain(`devenv cannot write ${folder}/base/`);
+      expect(stderr).toContain('DEVENV_BASE_DIR');
     }
   } finally {
     rmSync(folder, { recursive: true });

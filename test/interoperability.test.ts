@@ -84,58 +84,59 @@ test('skopeo and umoci read what we write, with our digests and every file, and 
   );
 });
 
-describe.runIf(isFull)('with engines', () => {
-  const podman = (...args: string[]): Promise<string> =>
-    call('podman', '--root', at('podman'), '--runroot', at('podman-run'), '--storage-driver', 'vfs', ...args);
-  const buildah = (...args: string[]): Promise<string> =>
-    call('buildah', '--root', at('buildah'), '--runroot', at('buildah-run'), '--storage-driver', 'vfs', ...args);
+if (isFull)
+  describe('with engines', () => {
+    const podman = (...args: string[]): Promise<string> =>
+      call('podman', '--root', at('podman'), '--runroot', at('podman-run'), '--storage-driver', 'vfs', ...args);
+    const buildah = (...args: string[]): Promise<string> =>
+      call('buildah', '--root', at('buildah'), '--runroot', at('buildah-run'), '--storage-driver', 'vfs', ...args);
 
-  test('podman loads what we save, and we load what podman saves: the same image, byte for byte', async () => {
-    for (const archive of ['docker.tar', 'oci.tar']) {
-      await podman('load', '-q', '-i', at(archive));
-      const ids = await podman('images', '--no-trunc', '--format', '{{.ID}}');
-      expect([archive, new Set(ids.trim().split('\n'))]).toEqual([archive, new Set([imageId])]);
-    }
-    await podman('create', '--name', 'it', imageId.slice(7));
-    await podman('export', '-o', at('podman.tar'), 'it');
-    expect(listed(at('podman.tar'))).toEqual(expected);
-    for (const format of ['docker-archive', 'oci-archive']) {
-      const file = at(`podman-${format}.tar`);
-      await podman('save', '-q', '--format', format, '-o', file, imageId.slice(7));
-      await loadedAsIs(file);
-    }
-  });
+    test('podman loads what we save, and we load what podman saves: the same image, byte for byte', async () => {
+      for (const archive of ['docker.tar', 'oci.tar']) {
+        await podman('load', '-q', '-i', at(archive));
+        const ids = await podman('images', '--no-trunc', '--format', '{{.ID}}');
+        expect([archive, new Set(ids.trim().split('\n'))]).toEqual([archive, new Set([imageId])]);
+      }
+      await podman('create', '--name', 'it', imageId.slice(7));
+      await podman('export', '-o', at('podman.tar'), 'it');
+      expect(listed(at('podman.tar'))).toEqual(expected);
+      for (const format of ['docker-archive', 'oci-archive']) {
+        const file = at(`podman-${format}.tar`);
+        await podman('save', '-q', '--format', format, '-o', file, imageId.slice(7));
+        await loadedAsIs(file);
+      }
+    });
 
-  test('buildah takes what we save, and what it commits we read', async () => {
-    const container = (await buildah('from', '--pull=never', `oci-archive:${at('oci.tar')}:1`)).trim().split('\n').at(-1)!;
-    await buildah('config', '--env', 'BY=buildah', container);
-    await buildah('commit', '-q', container, `oci-archive:${at('buildah.tar')}:built:1`);
-    const { images } = (await rig.ok(['load', at('buildah.tar'), '--json'])).json as { images: { names: string[] }[] };
-    const name = images[0]!.names[0]!;
-    expect((await rig.ok(['run', '--image', name, 'busybox', 'sh', '-c', 'echo $BY $A'], { cwd: rig.base })).stdout).toBe('buildah b\n');
-  });
+    test('buildah takes what we save, and what it commits we read', async () => {
+      const container = (await buildah('from', '--pull=never', `oci-archive:${at('oci.tar')}:1`)).trim().split('\n').at(-1)!;
+      await buildah('config', '--env', 'BY=buildah', container);
+      await buildah('commit', '-q', container, `oci-archive:${at('buildah.tar')}:built:1`);
+      const { images } = (await rig.ok(['load', at('buildah.tar'), '--json'])).json as { images: { names: string[] }[] };
+      const name = images[0]!.names[0]!;
+      expect((await rig.ok(['run', '--image', name, 'busybox', 'sh', '-c', 'echo $BY $A'], { cwd: rig.base })).stdout).toBe('buildah b\n');
+    });
 
-  test('Docker loads and runs what we save, and we load what docker saves: the same image, the same output', async () => {
-    mkdirSync(at('empty'));
-    const folder = mkdtempSync('/tmp/devenv-docker-'); // a socket's path is short
-    const docker: Docker = await startDocker(join(folder, 'd'), at('empty'));
-    try {
-      await docker.call(['load', '-i', at('docker.tar')]);
-      expect((await docker.call(['image', 'inspect', '--format', '{{.Id}}', 'tricky:1'])).trim()).toBe(imageId);
-      const command = ['busybox', 'sh', '-c', 'echo $A; busybox stat -c "%a %u %n" /data/*'];
-      const theirs = await docker.call(['run', '--rm', '--network', 'none', 'tricky:1', ...command]);
-      expect((await rig.ok(['run', '--image', 'tricky:1', ...command], { cwd: rig.base })).stdout).toBe(theirs);
-      const id = (await docker.call(['create', '--network', 'none', 'tricky:1'])).trim();
-      await docker.call(['export', '-o', at('dockers-tree.tar'), id]);
-      expect(listed(at('dockers-tree.tar'))).toEqual(expected);
-      await docker.call(['save', '-o', at('docker-saved.tar'), 'tricky:1']);
-      await loadedAsIs(at('docker-saved.tar'));
-    } finally {
-      await docker[Symbol.asyncDispose]();
-      rmSync(folder, { recursive: true, force: true });
-    }
+    test('Docker loads and runs what we save, and we load what docker saves: the same image, the same output', async () => {
+      mkdirSync(at('empty'));
+      const folder = mkdtempSync('/tmp/devenv-docker-'); // a socket's path is short
+      const docker: Docker = await startDocker(join(folder, 'd'), at('empty'));
+      try {
+        await docker.call(['load', '-i', at('docker.tar')]);
+        expect((await docker.call(['image', 'inspect', '--format', '{{.Id}}', 'tricky:1'])).trim()).toBe(imageId);
+        const command = ['busybox', 'sh', '-c', 'echo $A; busybox stat -c "%a %u %n" /data/*'];
+        const theirs = await docker.call(['run', '--rm', '--network', 'none', 'tricky:1', ...command]);
+        expect((await rig.ok(['run', '--image', 'tricky:1', ...command], { cwd: rig.base })).stdout).toBe(theirs);
+        const id = (await docker.call(['create', '--network', 'none', 'tricky:1'])).trim();
+        await docker.call(['export', '-o', at('dockers-tree.tar'), id]);
+        expect(listed(at('dockers-tree.tar'))).toEqual(expected);
+        await docker.call(['save', '-o', at('docker-saved.tar'), 'tricky:1']);
+        await loadedAsIs(at('docker-saved.tar'));
+      } finally {
+        await docker[Symbol.asyncDispose]();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
   });
-});
 
 /** Another machine that loads the file has the image, and would save the very bytes that we do. */
 async function loadedAsIs(file: string): Promise<void> {

@@ -121,7 +121,7 @@ export async function doctor(options: Options): Promise<Diagnosis> {
  * @throws UserError ENGINE_UNAVAILABLE, TOOL_MISSING
  */
 export async function becomeMappedRoot(options: Pick<Options, 'env'>): Promise<void> {
-  if (process.getuid?.() !== 0) await (await import('./open-tools.ts')).becomeMappedRoot(options);
+  if (process.getuid?.() !== 0) await atDisk(options, async () => (await import('./open-tools.ts')).becomeMappedRoot(options));
 }
 
 /** Writes a devenv.json that suits the repository in cwd. @throws UserError CONFIG_EXISTS, NOT_WRITABLE; with `from` what the registry says */

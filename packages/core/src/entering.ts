@@ -16,5 +16,5 @@ export async function exec(options: CommandOptions): Promise<Exit> {
 
 /** As `becomeMappedRoot` of the API. */
 export async function becomeMappedRoot(options: Pick<Options, 'env'>): Promise<void> {
-  if (process.getuid?.() !== 0) await tools.becomeMappedRoot(options);
+  if (process.getuid?.() !== 0) await atDisk(options, () => tools.becomeMappedRoot(options));
 }

@@ -97,72 +97,73 @@ interface Sides<T> {
   readonly docker: T;
 }
 
-describe.runIf(process.getuid!() === 0 && process.arch === 'x64')("beside Docker's default", () => {
-  const stack = new AsyncDisposableStack();
-  let both: (command: readonly string[], input: string) => Promise<Sides<string>>;
-  beforeAll(async () => {
-    const scratch = mkdtempSync(join(tmpdir(), 'devenv-docker-'));
-    stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
-    const root = join(scratch, 'root');
-    mkdirSync(root);
-    fillBase(root);
-    const docker = startDocker(join(scratch, 'docker'), root);
-    stack.defer(() => docker.then((started) => started[Symbol.asyncDispose]()));
-    const places = directories({ DEVENV_BASE_DIR: join(scratch, 'base') }, 0);
-    const store = diskStore(places);
-    const engine = embeddedEngine({ directories: places, store, cache: store, env: {}, report: () => {} });
-    await using build = await engine.builder.begin({ report: () => {}, signal: new AbortController().signal, certificates: undefined });
-    const layer = await build.fill(async (directory) => fillBase(directory));
-    const spec = { ...usual, env: { PATH: '/usr/bin:/bin' }, layer, user: 'root', workdir: '/' };
-    const first = await engine.create({ ...spec, id: 'first' }); // later ones may get the filter that was made for this one
-    await first.start();
-    await first.remove();
-    const container = await engine.create({ ...spec, id: 'beside-docker' });
-    stack.defer(() => container.remove());
-    await container.start();
-    const daemon = await docker;
-    both = async (command, input) => {
-      const [ours, theirs] = await Promise.all([ask(container, command, {}, input), daemon.run(command, input)]);
-      if (ours.stderr) throw new Error(ours.stderr);
-      return { ours: ours.stdout, docker: theirs };
-    };
-  }, 120_000);
-  afterAll(() => stack.disposeAsync(), 60_000);
+if (process.getuid!() === 0 && process.arch === 'x64')
+  describe("beside Docker's default", () => {
+    const stack = new AsyncDisposableStack();
+    let both: (command: readonly string[], input: string) => Promise<Sides<string>>;
+    beforeAll(async () => {
+      const scratch = mkdtempSync(join(tmpdir(), 'devenv-docker-'));
+      stack.defer(() => rmSync(scratch, { recursive: true, force: true }));
+      const root = join(scratch, 'root');
+      mkdirSync(root);
+      fillBase(root);
+      const docker = startDocker(join(scratch, 'docker'), root);
+      stack.defer(() => docker.then((started) => started[Symbol.asyncDispose]()));
+      const places = directories({ DEVENV_BASE_DIR: join(scratch, 'base') }, 0);
+      const store = diskStore(places);
+      const engine = embeddedEngine({ directories: places, store, cache: store, env: {}, report: () => {} });
+      await using build = await engine.builder.begin({ report: () => {}, signal: new AbortController().signal, certificates: undefined });
+      const layer = await build.fill(async (directory) => fillBase(directory));
+      const spec = { ...usual, env: { PATH: '/usr/bin:/bin' }, layer, user: 'root', workdir: '/' };
+      const first = await engine.create({ ...spec, id: 'first' }); // later ones may get the filter that was made for this one
+      await first.start();
+      await first.remove();
+      const container = await engine.create({ ...spec, id: 'beside-docker' });
+      stack.defer(() => container.remove());
+      await container.start();
+      const daemon = await docker;
+      both = async (command, input) => {
+        const [ours, theirs] = await Promise.all([ask(container, command, {}, input), daemon.run(command, input)]);
+        if (ours.stderr) throw new Error(ours.stderr);
+        return { ours: ours.stdout, docker: theirs };
+      };
+    }, 120_000);
+    afterAll(() => stack.disposeAsync(), 60_000);
 
-  /** The table of each side by what was asked. */
-  const answers = async (asked: readonly string[]): Promise<Sides<Table>> => {
-    const input = asked
-      .map((line, index) => `${index} ${/^(?:x86-64|i386) /.test(line) ? line : line.replace(/^\w+/, 'x86-64')}\n`)
-      .join('');
-    const said = await both(['perl', '-e', program], input);
-    const table = (text: string): Table =>
+    /** The table of each side by what was asked. */
+    const answers = async (asked: readonly string[]): Promise<Sides<Table>> => {
+      const input = asked
+        .map((line, index) => `${index} ${/^(?:x86-64|i386) /.test(line) ? line : line.replace(/^\w+/, 'x86-64')}\n`)
+        .join('');
+      const said = await both(['perl', '-e', program], input);
+      const table = (text: string): Table =>
       new Map(text.trimEnd().split('\n').map((line) => [asked[Number(line.split(' ', 1)[0])]!, line.slice(line.indexOf(' ') + 1)])); // prettier-ignore
-    return { ours: table(said.ours), docker: table(said.docker) };
-  };
+      return { ours: table(said.ours), docker: table(said.docker) };
+    };
 
-  test('the same system calls are allowed, but for differences with a reason', async () => {
-    const isOld = (await answers(['i386 20'])).docker.get('i386 20') !== 'killed b7f'; // SIGSEGV: this machine runs no 32-bit programs
-    const asked = [...questions('x86-64'), ...(isOld ? questions('i386') : []), ...withArguments];
-    const { ours, docker } = await answers(asked);
-    expect([ours.size, docker.size]).toEqual([asked.length, asked.length]);
-    expect(ours.get('x86-64 0')).toBe('allowed');
-    const found = asked
-      .filter((line) => ours.get(line) !== docker.get(line))
-      .map((line) => `${line}: ${ours.get(line)} | ${docker.get(line)}`);
-    const meant = new Set(argued.flatMap(({ calls: lines, answers: pair }) => lines.map((line) => `${line}: ${pair}`)));
-    expect(found.filter((line) => !meant.has(line))).toEqual([]);
-    expect([...meant].filter((line) => !found.includes(line))).toEqual([]);
-  });
+    test('the same system calls are allowed, but for differences with a reason', async () => {
+      const isOld = (await answers(['i386 20'])).docker.get('i386 20') !== 'killed b7f'; // SIGSEGV: this machine runs no 32-bit programs
+      const asked = [...questions('x86-64'), ...(isOld ? questions('i386') : []), ...withArguments];
+      const { ours, docker } = await answers(asked);
+      expect([ours.size, docker.size]).toEqual([asked.length, asked.length]);
+      expect(ours.get('x86-64 0')).toBe('allowed');
+      const found = asked
+        .filter((line) => ours.get(line) !== docker.get(line))
+        .map((line) => `${line}: ${ours.get(line)} | ${docker.get(line)}`);
+      const meant = new Set(argued.flatMap(({ calls: lines, answers: pair }) => lines.map((line) => `${line}: ${pair}`)));
+      expect(found.filter((line) => !meant.has(line))).toEqual([]);
+      expect([...meant].filter((line) => !found.includes(line))).toEqual([]);
+    });
 
-  test('capabilities, filter and process settings are the same, hidden and read-only places too', async () => {
-    const { ours, docker } = await both(['sh', '-c', facts], '');
-    const lines = (text: string): string[] => text.trimEnd().split('\n').toSorted();
-    const more = lines(ours).filter((line) => !lines(docker).includes(line));
-    const less = lines(docker).filter((line) => !lines(ours).includes(line));
-    // crun makes a link to /proc/kcore, which is hidden; later versions of Docker hide what interrupts tell of other processes' typing.
-    expect({ more, less }).toEqual({ more: ['device core', 'hidden /proc/interrupts'], less: [] });
+    test('capabilities, filter and process settings are the same, hidden and read-only places too', async () => {
+      const { ours, docker } = await both(['sh', '-c', facts], '');
+      const lines = (text: string): string[] => text.trimEnd().split('\n').toSorted();
+      const more = lines(ours).filter((line) => !lines(docker).includes(line));
+      const less = lines(docker).filter((line) => !lines(ours).includes(line));
+      // crun makes a link to /proc/kcore, which is hidden; later versions of Docker hide what interrupts tell of other processes' typing.
+      expect({ more, less }).toEqual({ more: ['device core', 'hidden /proc/interrupts'], less: [] });
+    });
   });
-});
 
 function fillBase(directory: string): void {
   fillBusybox(directory);

@@ -179,31 +179,32 @@ engineSuite('the embedded engine', make, (rig) => {
       expect(output).toMatch(/^this machine has no network.* running\n$/);
     });
 
-    test.runIf(canServe)('ends a container whose fuse-overlayfs was killed, which starts again with what was written', async () => {
-      const store = diskStore(places());
-      const env = { DEVENV_STORAGE_DRIVER: 'fuse-overlayfs' };
-      const engine = embeddedEngine({ directories: places(), store, cache: store, env, report: () => {} });
-      const container = await engine.create({ ...rig.specOf({ id: 'served' }), user: 'root' });
-      onTestFinished(() => container.remove());
-      await container.start();
-      await ask(container, 'echo before > /made');
-      for (const pid of readdirSync('/proc').filter(
-        (name) => commandOf(name).join(' ').startsWith('fuse-overlayfs') && commandOf(name).join(' ').includes('/containers/served/'),
-      ))
-        process.kill(Number(pid), 'SIGKILL');
-      await expect(container.exec(['true'], { stdio: 'pipe' })).rejects.toMatchObject({ code: 'NOT_RUNNING' });
-      const notices: string[] = [];
-      await rig.engine.reap((event) => event.type === 'notice' && notices.push(event.message));
-      expect([notices, (await container.inspect()).state]).toEqual([
-        [expect.stringContaining('the program that served its file system is gone')],
-        'exited',
-      ]);
-      await rig.engine.reap(() => {});
-      await container.start();
-      expect((await ask(container, 'cat /made')).stdout).toBe('before\n');
-      await container.remove();
-      expect(traces('served')).toEqual([]);
-    });
+    if (canServe)
+      test('ends a container whose fuse-overlayfs was killed, which starts again with what was written', async () => {
+        const store = diskStore(places());
+        const env = { DEVENV_STORAGE_DRIVER: 'fuse-overlayfs' };
+        const engine = embeddedEngine({ directories: places(), store, cache: store, env, report: () => {} });
+        const container = await engine.create({ ...rig.specOf({ id: 'served' }), user: 'root' });
+        onTestFinished(() => container.remove());
+        await container.start();
+        await ask(container, 'echo before > /made');
+        for (const pid of readdirSync('/proc').filter(
+          (name) => commandOf(name).join(' ').startsWith('fuse-overlayfs') && commandOf(name).join(' ').includes('/containers/served/'),
+        ))
+          process.kill(Number(pid), 'SIGKILL');
+        await expect(container.exec(['true'], { stdio: 'pipe' })).rejects.toMatchObject({ code: 'NOT_RUNNING' });
+        const notices: string[] = [];
+        await rig.engine.reap((event) => event.type === 'notice' && notices.push(event.message));
+        expect([notices, (await container.inspect()).state]).toEqual([
+          [expect.stringContaining('the program that served its file system is gone')],
+          'exited',
+        ]);
+        await rig.engine.reap(() => {});
+        await container.start();
+        expect((await ask(container, 'cat /made')).stdout).toBe('before\n');
+        await container.remove();
+        expect(traces('served')).toEqual([]);
+      });
 
     test('shows a socket of the host where it is bound', async () => {
       const source = join(rig.scratch, 'socket');

@@ -55,9 +55,8 @@ function mountBtrfs(base: string): void {
   execFileSync('mount', ['-o', 'loop', file, base]);
 }
 
-test.runIf(withFuse)(
-  'a tree whose fuse-overlayfs is killed is known to be lost, and can be mounted again with what was written',
-  async () => {
+if (withFuse)
+  test('a tree whose fuse-overlayfs is killed is known to be lost, and can be mounted again with what was written', async () => {
     const { directories: places, open, end } = under('fuse-overlayfs.ts', 'fuseOverlayfsDriver', fuseOverlayfsDriver)();
     const tree = { layers: [], ...newPlaces(places.data) };
     const driver = open();
@@ -71,12 +70,10 @@ test.runIf(withFuse)(
     detachAll(tree.target);
     await driver.release(tree);
     end();
-  },
-);
+  });
 
-test.runIf(withLoop)(
-  'btrfs keeps the merged layers of a store, makes those of the next layer from them, and forgets them with the layer',
-  async () => {
+if (withLoop)
+  test('btrfs keeps the merged layers of a store, makes those of the next layer from them, and forgets them with the layer', async () => {
     const { directories: places, open, end } = under('btrfs.ts', 'btrfsDriver', btrfsDriver, mountBtrfs)();
     const layers = writeLayers(join(places.data, 'layers'));
     const driver = open();
@@ -95,8 +92,7 @@ test.runIf(withLoop)(
     await open().reap();
     expect(readdirSync(join(places.data, 'merged'))).toEqual(['lower']);
     end();
-  },
-);
+  });
 
 function canOpen(path: string): boolean {
   try {
