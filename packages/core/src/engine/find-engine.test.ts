@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { UserError } from '../base/errors.ts';
 import { findEngine } from './find-engine.ts';
 
-test('without root, no engine works, and it says why', () => {
+test('to who is not root no engine is given, and it says why', () => {
   const uid = vi.spyOn(process, 'getuid').mockReturnValue(1000);
   const options = {} as Parameters<typeof findEngine>[0];
   const error = (() => {
@@ -15,5 +15,5 @@ test('without root, no engine works, and it says why', () => {
     }
   })();
   uid.mockRestore();
-  expect(error).toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: 'No engine works here.\n  embedded  needs root, and you are not' });
+  expect(error).toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: 'No engine works here.\n  embedded  works as root, which a normal user becomes in a namespace of their own; that did not happen' });
 });
