@@ -15,5 +15,9 @@ test('to who is not root no engine is given, and it says why', () => {
     }
   })();
   uid.mockRestore();
-  expect(error).toMatchObject({ code: 'ENGINE_UNAVAILABLE', message: 'No engine works here.\n  embedded  works as root, which a normal user becomes in a namespace of their own; that did not happen' });
+  expect(error).toMatchObject({
+    code: 'ENGINE_UNAVAILABLE',
+    message:
+      'No engine works here.\n  embedded  works as root, which a normal user becomes in a namespace of their own; that did not happen',
+  });
 });
