@@ -24,11 +24,12 @@ test('exec where there is no devenv.json says so and exits with 125', () => {
 });
 
 function devenv(...argv: string[]): { code: number | null; stdout: string; stderr: string } {
-  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url)); // as it is built: `exec` is a file of its own there
   const env = { PATH: process.env['PATH'], HOME: base, DEVENV_BASE_DIR: join(base, 'devenv') };
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...argv], {
     cwd: base,
     env,
+    timeout: 15_000,
     encoding: 'utf8',
   });
   return { code: status, stdout, stderr };

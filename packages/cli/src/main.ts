@@ -7,6 +7,7 @@ const path = process.getBuiltinModule('node:path');
 enableCompileCache(compileCacheDirectory(process.env, process.getuid?.() ?? 0));
 
 // Nobody but a developer of devenv wants a stack trace. Promises that nobody awaited come here too.
+let apologised = false;
 process.on('uncaughtException', (error) => void apologise(error));
 
 const argv = process.argv.slice(2);
@@ -25,8 +26,6 @@ async function others(): Promise<number> {
   const { fastPath } = await import('./fast-path.ts');
   return (await fastPath(verb, rest)) ?? (await (await import('./dispatch.ts')).dispatch(verb, rest));
 }
-
-let apologised = false;
 
 async function apologise(error: unknown): Promise<void> {
   if (apologised) process.exit(1); // what should have told of it is broken too
