@@ -152,7 +152,8 @@ export class Machine implements AsyncDisposable {
   /** Ends what is left and removes all, without devenv's help. */
   async clear(): Promise<void> {
     for (const trace of traces(this.base)) {
-      const pid = Number(/process (\d+)/.exec(trace)?.[1]);
+      // Not who only sees a mount of ours, as everybody does of what is mounted for the whole machine.
+      const pid = Number(/^process (\d+)/.exec(trace)?.[1]);
       if (pid > 1) process.kill(pid, 'SIGKILL');
     }
     await delay(200);

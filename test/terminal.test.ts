@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { readText } from '../packages/core/src/base/files.ts';
 import { debian, launcher, makeRig, runProcess, type Rig } from './rig.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
@@ -97,7 +97,8 @@ test.each<[string, (terminal: Terminal) => unknown, string]>([
   ['exit', (terminal) => terminal.type('exit'), '1234'], // as bash does, unless huponexit is set
   ['the window is closed', (terminal) => terminal.hangUp(), '12'],
   ['devenv is killed', async (terminal) => process.kill(await terminal.job(), 'SIGKILL'), '12'],
-])('what is set free survives the shell, as behind ssh: %s', async (_way, end, survivors) => {
+])('what is set free survives the shell, as behind ssh: %s', { retry: 1 }, async (_way, end, survivors) => {
+  onTestFinished(() => sleepers().forEach(({ pid }) => process.kill(pid, 'SIGKILL')));
   await using terminal = await openTerminal(rig, cwd);
   await terminal.type('devenv shell');
   await terminal.shows(inside);
@@ -111,7 +112,6 @@ test.each<[string, (terminal: Terminal) => unknown, string]>([
   if (survivors === '12') await expect.poll(() => running('81'), patience).toBe('12');
   else await terminal.shows(/^out\$$/m);
   expect(running('81')).toBe(survivors);
-  for (const { pid } of sleepers()) process.kill(pid);
 });
 
 test('when the environment stops, the terminal is given back as it was', async () => {
