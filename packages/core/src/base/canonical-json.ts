@@ -1,4 +1,3 @@
-import process from 'node:process';
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess, type SpawnOptions, type StdioOptions } from 'node:child_process';
-import process from 'node:process';
 
 export type { ChildProcess };
 

@@ -8,7 +8,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants, endianness } from 'node:os';
-import process from 'node:process';
 
 /** A name that is no UTF-8 comes as its bytes. */
 type Path = string | Buffer;

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import process from 'node:process';
 
 /** Whom the ids of this process stand for outside (user_namespaces(7)). */
 export interface IdMapping {

@@ -1,4 +1,3 @@
-import process from 'node:process';
 import type { Container, ExecOptions, Process } from '../engine/engine.ts';
 
 export interface ExecuteOptions extends Omit<ExecOptions, 'stdio'> {

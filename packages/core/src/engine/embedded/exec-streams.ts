@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { ChildProcess } from '../../base/processes.ts';
 import type { ExecOptions } from '../engine.ts';
@@ -76,7 +76,7 @@ function moveOutput(reader: Socket, target: NodeJS.WriteStream, fail: (error: Er
     const isGone = error.code === 'EPIPE' || error.code === 'EIO'; // a reader that went away, a terminal that hung up
     if (!isGone) fail(error);
   });
-  reader.pipe(target, { end: false });
+  forward(reader, target);
 }
 
 function moveInput(child: ChildProcess): void {
@@ -85,8 +85,21 @@ function moveInput(child: ChildProcess): void {
   stdin.on('error', () => {}); // a command that does not read its input is its own affair
   // To read the terminal in the background would stop us, though the command may never ask for a word.
   if (isatty(0) && isInBackground()) return void stdin.end();
-  process.stdin.pipe(stdin);
+  forward(process.stdin, stdin);
+  process.stdin.once('end', () => stdin.end());
   child.once('exit', () => process.stdin.destroy()); // nobody reads what is left, and waiting for it would keep us
+}
+
+/**
+ * What `pipe` does, but `pipe` looks at process.stdout and process.stderr: Node then opens them, and makes a pipe that a command
+ * inside writes to non-blocking, so that a slow reader costs that command an error (EAGAIN).
+ */
+function forward(source: Readable, sink: Writable): void {
+  source.on('data', (chunk: Buffer) => {
+    if (sink.write(chunk)) return;
+    source.pause();
+    sink.once('drain', () => source.resume());
+  });
 }
 
 /** A pipe or socket without a name: its owner is of no account to anybody. A closed descriptor is nobody's either. */

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
-import process from 'node:process';
 import { mount, mountFlags } from '../../base/system-calls.ts';
 
 /** As little as was found to be enough inside a container, beside a data directory that is not on an overlay. */

@@ -1,5 +1,4 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import process from 'node:process';
 import { UserError } from '../../base/errors.ts';
 import { isMapped } from '../../base/user-namespace.ts';
 import { mount, SystemCallError, unmount } from '../../base/system-calls.ts';

@@ -1,6 +1,5 @@
 import { chownSync, closeSync, constants, fchownSync, openSync, readlinkSync, unlinkSync } from 'node:fs';
 import { Socket } from 'node:net';
-import process from 'node:process';
 import { makeNode } from '../../base/system-calls.ts';
 import type { Owner } from './tree.ts';
 

@@ -1,7 +1,6 @@
 import { readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
 import { UserError } from '../../base/errors.ts';
