@@ -1,4 +1,3 @@
-
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
 /** The one text of a value: members sorted by code unit, no white space (RFC 8785 for the values used here). */
