@@ -8,7 +8,7 @@ import { readJson, readText, writeFileAtomically } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
 import { replaceProcess, run, start } from '../../base/processes.ts';
 import { isMapped } from '../../base/user-namespace.ts';
-import { containersDirectory, readProcesses } from './container-files.ts';
+import { containersDirectory, listContainers, readProcesses } from './container-files.ts';
 import { initProgram } from './init.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { findProgram } from './programs.ts';
@@ -142,10 +142,10 @@ export function holderOf(directories: Directories): LivingProcess | undefined {
 
 /** Ends the holder of a namespace that nobody else is in. The next command makes another one. */
 export async function releaseHolder(directories: Directories, holder: LivingProcess | undefined = holderOf(directories)): Promise<void> {
-  if (!isMapped() || !holder) return;
+  if (!isMapped() || !holder || listContainers(directories).length > 0) return;
   for (let attempt = 0; hasOthers(holder); attempt++) {
-    if (attempt === 10) return;
-    await delay(10); // what has just been told to end ends
+    if (attempt === 50) return; // a build, of another command
+    await delay(20); // what has just been told to end ends
   }
   rmSync(holderFile(directories), { force: true });
   signalProcess(holder, 'SIGKILL');
