@@ -26,7 +26,7 @@ export interface EmbeddedEngineOptions {
 
 /**
  * Runs OCI images from this very process, with no daemon: overlayfs for the tree, an OCI runtime for the processes, conmon
- * and pasta for what has to live on when the command is over. Needs root.
+ * and pasta for what has to live on when the command is over. Needs root, of the machine or of a user namespace.
  */
 export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
   const { directories, store, cache } = options;
