@@ -1,7 +1,7 @@
 // `npm test`: every check, the cheap ones first. All of them run, whatever fails; the last line counts.
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from './setup/run-program.mjs';
@@ -13,6 +13,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules/.bin');
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 const slowestRunSeconds = 75 * 60; // a hanging test must not hide the count of the others
+
+/** What failed, repeated at the end: of a long run often only that is kept. */
+const failures = [];
 
 const checks = [
   ['build', workspaceNode, 'scripts/build.mjs'],
@@ -29,6 +32,7 @@ await reportingErrors(async () => {
   const tests = await runTests();
   for (const key of Object.keys(count)) count[key] += tests[key];
   if (!complete) console.log('Packages for the tests are missing: see the command above.');
+  for (const failure of failures) console.log(`\n✗ ${failure}`);
   console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
   return count.failed === 0 ? 0 : 1;
 });
@@ -39,7 +43,10 @@ async function passes(name, command, args) {
   const { exitCode, output } = await runProgram(command, args, { cwd: root, env });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${exitCode === 0 ? '✓' : '✗'} ${name} ${seconds} s`);
-  if (exitCode !== 0) console.log(output.trimEnd().replace(/^/gm, '    '));
+  if (exitCode !== 0) {
+    console.log(indented(output));
+    failures.push(`${name}\n${indented(output)}`);
+  }
   return exitCode === 0;
 }
 
@@ -71,10 +78,12 @@ async function runVitest(before, selection) {
   const vitest = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--configLoader', 'native', ...reporters, ...selection];
   const words = before.length > 0 ? [...before, workspaceNode, ...vitest] : vitest;
   const { exitCode } = await runProgram(workspaceNode, words, { cwd: root, env, inherit: true, timeoutSeconds: slowestRunSeconds });
-  const count = existsSync(resultFile) ? countOf(JSON.parse(readFileSync(resultFile, 'utf8'))) : { passed: 0, failed: 0, skipped: 0 };
+  const result = existsSync(resultFile) ? JSON.parse(readFileSync(resultFile, 'utf8')) : undefined;
+  const count = result === undefined ? { passed: 0, failed: 0, skipped: 0 } : countOf(result);
+  failures.push(...(result === undefined ? [] : failedTests(result)));
   rmSync(folder, { recursive: true });
   if (exitCode !== 0 && count.failed === 0) {
-    console.log(`vitest ended with ${exitCode}, though no test failed`);
+    failures.push(`vitest ${selection.join(' ')} ended with ${exitCode}, though no test failed`);
     count.failed = 1;
   }
   return count;
@@ -94,4 +103,17 @@ function countOf(result) {
     failed: result.numFailedTests + unloadable.length,
     skipped: result.numPendingTests + result.numTodoTests,
   };
+}
+
+/** File, name and message of each failed test, and of each file that cannot be loaded. */
+function failedTests(result) {
+  return result.testResults.flatMap((file) => {
+    const failed = file.assertionResults.filter((test) => test.status === 'failed');
+    const said = failed.map((test) => `${relative(root, file.name)}: ${test.fullName}\n${indented(test.failureMessages.join('\n'))}`);
+    return file.status === 'failed' && failed.length === 0 ? [`${relative(root, file.name)}\n${indented(file.message)}`] : said;
+  });
+}
+
+function indented(text) {
+  return text.trimEnd().replace(/^/gm, '    ');
 }
