@@ -69,8 +69,17 @@ export interface Environment {
   readonly createdAt: string;
   /** While it runs. */
   readonly startedAt: string | undefined;
+  /** While it runs: each port of it that this machine reaches. */
+  readonly ports: readonly PublishedPort[];
   /** Of an environment that does not run any more, but was made to run its command: how that ended. */
   readonly exitCode?: number;
+}
+
+export interface PublishedPort {
+  /** Where this machine reaches it: `localhost:8080`. */
+  readonly address: string;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp';
 }
 
 export interface Status {

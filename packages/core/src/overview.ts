@@ -10,6 +10,7 @@ import { configOrThrow } from './enter.ts';
 import { lostConfig } from './lost-config.ts';
 import { engineName, leaveNamespace, openTools, placesOf, probeEngine, userId, type Tools } from './open-tools.ts';
 import type { Plan, PlannedStep } from './plan/plan.ts';
+import { publishedPorts } from './published-ports.ts';
 import { changesOf, findContainer, reasonsOf, runsCommand, survey, type Survey } from './survey.ts';
 
 export async function plan(options: BuildOptions): Promise<Plan> {
@@ -138,6 +139,7 @@ async function describe(record: EnvironmentSummary, container: Container): Promi
     state: isRunning ? 'running' : 'stopped',
     createdAt,
     startedAt: isRunning ? startedAt?.toISOString() : undefined,
+    ports: isRunning ? publishedPorts(container) : [],
     ...(hasEnded ? { exitCode } : {}),
   };
 }

@@ -9,6 +9,7 @@ import { waitUntilHealthy } from './container/check-health.ts';
 import { runHooks } from './container/run-hooks.ts';
 import type { Container } from './engine/engine.ts';
 import { shareStore } from './open-tools.ts';
+import { publishedPorts } from './published-ports.ts';
 import { changesOf, findContainer, runsCommand, specOf, survey, topKey, topLayer, type Survey } from './survey.ts';
 
 /** Brings the workspace's environment in line with its file, and makes it when there is none. */
@@ -46,7 +47,7 @@ export async function up(options: UpOptions): Promise<UpResult> {
     containerId: container.id,
     remoteUser: current.record.spec.user,
     remoteWorkspaceFolder: current.record.spec.workdir,
-    addresses: container.ports.map((port) => `${addressOf(port.hostAddress)}:${port.hostPort}`),
+    addresses: publishedPorts(container).map(({ address }) => address),
     action,
     changes,
     built,
@@ -135,11 +136,6 @@ async function runPendingHooks(found: Survey, current: Current, options: BuildOp
     record = { ...record, hooksDone: { ...record.hooksDone, [event]: hookIdentity(event, hooks, record, startedAt) } };
     found.environments.write(record);
   }
-}
-
-/** How a published port is reached from this machine. */
-function addressOf(hostAddress: string): string {
-  return ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(hostAddress) ? 'localhost' : hostAddress;
 }
 
 /** Makes every layer of the plan; no container. */

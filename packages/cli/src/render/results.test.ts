@@ -73,6 +73,7 @@ const environment: Environment = {
   state: 'running',
   createdAt: '2026-11-20T12:00:00Z',
   startedAt: '2026-11-24T11:55:00Z',
+  ports: [],
 };
 
 test('ps is a table', () => {
