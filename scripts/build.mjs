@@ -14,13 +14,12 @@ const stampFile = join(root, 'packages/cli/dist/.stamp.json');
 export async function build({ force = false } = {}) {
   if (!force && upToDate()) return false;
   const { build: bundle } = await import('esbuild');
-  const results = await Promise.all([extension, ...commandLine].map((settings) => bundle(settings))).catch((error) => {
+  const results = await Promise.all([...extensions, ...commandLine].map((settings) => bundle(settings))).catch((error) => {
     if (!error.errors) throw error;
     throw new SetupError(`The build failed with ${error.errors.length} error(s), see above.`);
   });
-  const [extensionResult, ...commandLineResults] = results;
-  replaceFiles(commandLineResults.flatMap(({ outputFiles }) => outputFiles));
-  replaceFiles(extensionResult.outputFiles);
+  replaceFiles(results.slice(extensions.length).flatMap(({ outputFiles }) => outputFiles));
+  replaceFiles([...results.slice(0, extensions.length).flatMap(({ outputFiles }) => outputFiles), ...editorSchemas()]);
   const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs)).filter((path) => existsSync(join(root, path)));
   writeFileSync(stampFile, JSON.stringify({ settings: settingsHash(), inputs: fingerprints(inputs) }));
   return true;
@@ -88,25 +87,50 @@ const enter = {
 /** What `dist` is made of. */
 export const commandLine = [enter, commands];
 
-/** The editor loads CommonJS and brings `vscode` and an older Node. */
-const extension = {
+/** The editor loads CommonJS and brings `vscode` and an older Node, or none: then it is a page. */
+const forEditors = {
   absWorkingDir: root,
-  entryPoints: ['extension/src/extension.ts'],
-  outfile: 'extension/dist/extension.cjs',
+  outdir: 'extension/dist',
+  outExtension: { '.js': '.cjs' },
   bundle: true,
   format: 'cjs',
-  platform: 'node',
-  target: 'node20',
+  mainFields: ['module', 'main'],
   external: ['vscode'],
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
   metafile: true,
   write: false,
   logLevel: 'warning',
 };
 
+export const extensions = [
+  { ...forEditors, entryPoints: ['extension/src/extension.ts'], platform: 'node', target: 'node20' },
+  { ...forEditors, entryPoints: ['extension/src/extension-web.ts'], platform: 'browser', target: 'es2022' },
+];
+
+/**
+ * The schema for completion and hover. Which members there are is left to the command line, which says what was meant:
+ * else an editor would tell of each mistake twice.
+ */
+function editorSchemas() {
+  const open = (key, value) => (key === 'additionalProperties' && value === false ? undefined : value);
+  const schema = JSON.parse(readFileSync(join(root, schemaFile), 'utf8'), open);
+  const { required: _image, properties, ...rest } = schema;
+  const { image: _own, platform: _too, steps: _three, ...local } = properties;
+  const written = { 'devenv.schema.json': schema, 'devenv.local.schema.json': { ...rest, properties: local } };
+  return Object.entries(written).map(([name, value]) => ({
+    path: join(root, forEditors.outdir, name),
+    contents: `${JSON.stringify(value)}\n`,
+  }));
+}
+
+const schemaFile = 'schemas/devenv.schema.json';
+
 function upToDate() {
   try {
     const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
-    if (stamp.settings !== settingsHash() || !existsSync(join(root, extension.outfile))) return false;
+    if (stamp.settings !== settingsHash() || !existsSync(join(root, 'extension/dist/extension-web.cjs'))) return false;
     return JSON.stringify(fingerprints(Object.keys(stamp.inputs))) === JSON.stringify(stamp.inputs);
   } catch {
     return false;
@@ -116,7 +140,8 @@ function upToDate() {
 /** This script, and what decides which versions are bundled. */
 function settingsHash() {
   const hash = createHash('sha256');
-  for (const path of ['scripts/build.mjs', 'pnpm-lock.yaml', 'packages/cli/package.json']) hash.update(readFileSync(join(root, path)));
+  for (const path of ['scripts/build.mjs', schemaFile, 'pnpm-lock.yaml', 'packages/cli/package.json'])
+    hash.update(readFileSync(join(root, path)));
   return hash.digest('hex');
 }
 

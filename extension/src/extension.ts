@@ -1,4 +1,9 @@
 import type { ExtensionContext } from 'vscode';
+import { launchProcess } from './launch-process.ts';
+import { program } from './program.ts';
+import { start } from './start.ts';
 
-/** Called by the editor when one of the extension's contributions is first used. It has none yet. */
-export function activate(_context: ExtensionContext): void {}
+/** In an editor whose extensions are processes on the machine that has the folders. */
+export function activate(context: ExtensionContext): void {
+  start(context, launchProcess(program), program);
+}

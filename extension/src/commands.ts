@@ -1,0 +1,96 @@
+import { commands, env, extensions, UIKind, Uri, window, type Disposable, type LogOutputChannel } from 'vscode';
+import type { Environment, UpResult } from '@devenv/core';
+import { showFailure } from './failures.ts';
+import { fileOf, uriInside } from './place.ts';
+import type { Port } from './environments-view.ts';
+import { showMenu } from './menu.ts';
+import type { State } from './state.ts';
+import type { Shells } from './terminal.ts';
+import type { Work } from './work.ts';
+
+export interface CommandTools {
+  readonly state: State;
+  readonly work: Work;
+  readonly log: LogOutputChannel;
+  readonly shells: Shells;
+}
+
+/** What every entry of the palette and of the view does. */
+export function registerCommands(tools: CommandTools): Disposable[] {
+  const { state, work, log, shells } = tools;
+  const here = (): string => state.folder ?? '';
+  const table: Readonly<Record<string, (...values: never[]) => unknown>> = {
+    reopenInContainer: async () => await reopen(await up('Starting the environment')),
+    rebuild: async () => await arrive(await up('Rebuilding the environment')),
+    rebuildWithoutCache: async () => await arrive(await up('Rebuilding every step', '--no-cache')),
+    /** As rebuild, and the window stays where it is. */
+    update: async () => await arrive(await up('Bringing the environment in line'), true),
+    reopenLocally: async () => await openFolder(Uri.file(here())),
+    openFile: async () => state.place && (await window.showTextDocument(fileOf(state.place))),
+    addFile: async () => {
+      await work.run('Writing devenv.json', ['init'], here());
+      await state.refresh();
+      if (state.place) await window.showTextDocument(fileOf(state.place));
+    },
+    showLog: () => log.show(),
+    stop: async () => await work.run('Stopping the environment', ['stop'], here()),
+    remove: async () => await remove(here(), state.status?.environment?.name ?? 'this folder'),
+    openShell: () => shells.open(state.inside ? undefined : here()),
+    showMenu: async () => await showMenu(state),
+    refresh: async () => await state.refresh(),
+    'environment.open': async ({ folder }: Environment) => await reopen(await up('Starting the environment', undefined, folder)),
+    'environment.stop': async ({ folder }: Environment) => await work.run('Stopping the environment', ['stop'], folder),
+    'environment.remove': async ({ folder, name }: Environment) => await remove(folder, name),
+    'environment.openShell': ({ folder, environmentId }: Environment) =>
+      shells.open(environmentId === state.place?.environmentId ? undefined : folder),
+    'port.open': async ({ address }: Port) => await env.openExternal(Uri.parse(`http://${address}`)),
+    'port.copy': async ({ address }: Port) => await env.clipboard.writeText(address),
+  };
+
+  async function up(title: string, flag?: string, folder: string = here()): Promise<UpResult> {
+    return await work.run<UpResult>(title, flag === undefined ? ['up'] : ['up', flag], folder);
+  }
+
+  async function remove(folder: string, name: string): Promise<void> {
+    const detail = 'Its volumes and the cached layers stay, so that starting it again is quick.';
+    if ((await window.showWarningMessage(`Remove the environment of ${name}?`, { modal: true, detail }, 'Remove')) !== 'Remove') return;
+    await work.run('Removing the environment', ['down'], folder);
+    if (state.inside && folder === here()) await openFolder(Uri.file(folder));
+  }
+
+  /** Into the container, or into what `up` has put in its place; a window that was not disturbed stays. */
+  async function arrive(result: UpResult, stay: boolean = false): Promise<void> {
+    if (!state.inside) return stay ? undefined : await reopen(result);
+    if (result.action === 'created' || result.action === 'recreated' || result.action === 'started')
+      await commands.executeCommand('workbench.action.reloadWindow');
+  }
+
+  async function reopen({ environmentId, remoteWorkspaceFolder }: UpResult): Promise<void> {
+    if (joinsContainers()) return await openFolder(uriInside(environmentId, remoteWorkspaceFolder));
+    const text = 'The environment runs. This editor cannot show a window in it by itself; devenv code opens one in the browser.';
+    if ((await window.showInformationMessage(text, 'Open in Browser')) === 'Open in Browser') shells.openCode(here());
+  }
+
+  return Object.entries(table).map(([name, act]) => commands.registerCommand(`devenv.${name}`, guarded(tools, act)));
+}
+
+function guarded(tools: CommandTools, act: (...values: never[]) => unknown): (...values: never[]) => Promise<void> {
+  const perform = async (...values: never[]): Promise<void> => {
+    try {
+      await act(...values);
+    } catch (error) {
+      const { log, state, shells } = tools;
+      await showFailure(error, { log, place: state.place, diagnose: () => shells.diagnose(), again: () => perform(...values) });
+    }
+  };
+  return perform;
+}
+
+async function openFolder(uri: Uri): Promise<void> {
+  await commands.executeCommand('vscode.openFolder', uri, { forceReuseWindow: true });
+}
+
+/** On the desktop that takes the companion; of the editors in a page only the one that `devenv code` serves can. */
+function joinsContainers(): boolean {
+  return env.uiKind === UIKind.Web ? env.appName.startsWith('devenv') : extensions.getExtension('devenv.devenv-resolver') !== undefined;
+}

@@ -1,0 +1,67 @@
+import {
+  EventEmitter,
+  ThemeColor,
+  ThemeIcon,
+  TreeItem,
+  TreeItemCollapsibleState,
+  window,
+  type Disposable,
+  type TreeDataProvider,
+} from 'vscode';
+import type { Environment, PublishedPort } from '@devenv/core';
+import { Failure, type Devenv } from './devenv.ts';
+import type { State } from './state.ts';
+
+export interface Port extends PublishedPort {
+  readonly kind: 'port';
+}
+
+type Node = Environment | Port;
+
+/** The environments of this user on this machine, and the ports of each. Asked for only while somebody looks. */
+export function showEnvironments(devenv: Devenv, state: State): Disposable[] {
+  const changed = new EventEmitter<void>();
+  const provider: TreeDataProvider<Node> = {
+    onDidChangeTreeData: changed.event,
+    getTreeItem: (node) => (isPort(node) ? portItem(node) : environmentItem(node, state.status?.environmentId)),
+    async getChildren(node) {
+      if (node) return isPort(node) ? [] : node.ports.map((port) => ({ kind: 'port', ...port }));
+      try {
+        return (await devenv.call<{ environments: readonly Environment[] }>(['ps'])).environments.slice();
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        view.message = error.message;
+        return [];
+      }
+    },
+  };
+  const view = window.createTreeView('devenv.environments', { treeDataProvider: provider });
+  const refresh = (): void => {
+    view.message = '';
+    if (view.visible && state.work === undefined) changed.fire();
+  };
+  return [view, changed, state.onDidChange(refresh)];
+}
+
+function isPort(node: Node): node is Port {
+  return 'kind' in node;
+}
+
+function environmentItem({ environmentId, name, folder, state, ports }: Environment, own: string | undefined): TreeItem {
+  const item = new TreeItem(name, ports.length > 0 ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.None);
+  const running = state === 'running';
+  item.id = environmentId;
+  item.description = `${state}${environmentId === own ? ' · this window' : ''} · ${folder}`;
+  item.tooltip = `${name}, ${state}\n${folder}`;
+  item.contextValue = running ? 'environment.running' : 'environment.stopped';
+  item.iconPath = running ? new ThemeIcon('vm-running', new ThemeColor('charts.green')) : new ThemeIcon('vm-outline');
+  return item;
+}
+
+function portItem({ address, containerPort, protocol }: Port): TreeItem {
+  const item = new TreeItem(address);
+  item.description = `${containerPort}${protocol === 'udp' ? '/udp' : ''} inside`;
+  item.contextValue = protocol === 'tcp' ? 'port' : 'port.udp';
+  item.iconPath = new ThemeIcon('plug');
+  return item;
+}

@@ -1,0 +1,55 @@
+import { Uri, workspace, type WorkspaceFolder } from 'vscode';
+import type { Environment } from '@devenv/core';
+import { Failure, type Devenv } from './devenv.ts';
+
+const authorityPrefix = 'devenv+';
+
+/** The folder that this window is about. */
+export interface Place {
+  /** As the window names it. */
+  readonly uri: Uri;
+  /** The id, when the window is in the container. */
+  readonly environmentId: string | undefined;
+}
+
+/** The first folder that has a devenv.json; else the first. undefined: the window has no folder. */
+export async function findPlace(): Promise<{ readonly place: Place; readonly hasFile: boolean } | undefined> {
+  const folders = workspace.workspaceFolders ?? [];
+  for (const folder of folders) if (await exists(fileOf(placeOf(folder)))) return { place: placeOf(folder), hasFile: true };
+  return folders[0] && { place: placeOf(folders[0]), hasFile: false };
+}
+
+function placeOf({ uri }: WorkspaceFolder): Place {
+  const authority = decodeURIComponent(uri.authority);
+  const inside = uri.scheme === 'vscode-remote' && authority.startsWith(authorityPrefix);
+  return { uri, environmentId: inside ? authority.slice(authorityPrefix.length) : undefined };
+}
+
+export function fileOf({ uri }: Place): Uri {
+  return Uri.joinPath(uri, 'devenv.json');
+}
+
+/** Where an environment's workspace is. */
+export function uriInside(environmentId: string, path: string): Uri {
+  return Uri.from({ scheme: 'vscode-remote', authority: `${authorityPrefix}${environmentId}`, path });
+}
+
+/** The folder on the host. @throws Failure NOT_FOUND when the environment of this window is not here any more */
+export async function hostFolder({ uri, environmentId }: Place, devenv: Devenv): Promise<string> {
+  if (environmentId === undefined) return uri.path;
+  const { environments } = await devenv.call<{ environments: readonly Environment[] }>(['ps']);
+  const found = environments.find((environment) => environment.environmentId === environmentId);
+  if (found) return found.folder;
+  throw new Failure('NOT_FOUND', 'The environment of this window is not on this machine any more.', {
+    hint: 'Open its folder, and reopen it in its container.',
+  });
+}
+
+async function exists(uri: Uri): Promise<boolean> {
+  try {
+    await workspace.fs.stat(uri);
+    return true;
+  } catch {
+    return false;
+  }
+}

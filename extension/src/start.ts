@@ -1,0 +1,38 @@
+import { window, type ExtensionContext } from 'vscode';
+import { registerCommands } from './commands.ts';
+import { Devenv } from './devenv.ts';
+import { showEnvironments } from './environments-view.ts';
+import type { Launch } from './launch.ts';
+import { offerPorts } from './ports.ts';
+import { showProblems } from './problems.ts';
+import { offerToRebuild, offerToReopen } from './prompts.ts';
+import { offerFixes } from './quick-fixes.ts';
+import { State } from './state.ts';
+import { showStatus } from './status-bar.ts';
+import { registerProfile, Shells } from './terminal.ts';
+import { watchInputs } from './watch.ts';
+import { Work } from './work.ts';
+
+/** Puts the parts together, and returns before devenv has said anything. */
+export function start(context: ExtensionContext, launch: Launch, program: () => string): void {
+  const log = window.createOutputChannel('devenv', { log: true });
+  const devenv = new Devenv(launch);
+  const state = new State(devenv);
+  const shells = new Shells(program);
+  const work = new Work(devenv, state, log);
+  context.subscriptions.push(
+    log,
+    state,
+    ...registerCommands({ state, work, log, shells }),
+    ...showStatus(state),
+    ...showEnvironments(devenv, state),
+    ...showProblems(state),
+    offerFixes(),
+    registerProfile(state, shells),
+    offerToReopen(state, context.globalState),
+    offerToRebuild(state),
+    ...watchInputs(devenv, state),
+    ...offerPorts(devenv, state),
+  );
+  void state.refresh();
+}

@@ -1,0 +1,63 @@
+import { RelativePattern, workspace, type Disposable, type Uri } from 'vscode';
+import type { Plan } from '@devenv/core';
+import { Failure, type Devenv } from './devenv.ts';
+import type { State } from './state.ts';
+
+/** Editors write a file in several strokes, and checkouts change many. */
+const settleMs = 300;
+
+/** Looks again when the file, its local file, or what a step reads has changed. */
+export function watchInputs(devenv: Devenv, state: State): Disposable[] {
+  const folder = workspace.workspaceFolders?.[0];
+  if (!folder) return [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let inputs: Inputs = inputsOf([]);
+  const learn = async (): Promise<void> => {
+    if (!state.folder || !state.status || state.status.state === 'absent') return;
+    try {
+      const { steps } = await devenv.call<Plan>(['plan'], { folder: state.folder });
+      inputs = inputsOf(steps.flatMap(({ files }) => files.map(({ path }) => path)));
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error; // the state tells of it
+    }
+  };
+  const look = async (): Promise<void> => {
+    await state.refresh();
+    await learn();
+  };
+  const changed = (uri: Uri): void => {
+    const root = (state.place?.uri ?? folder.uri).path;
+    if (!uri.path.startsWith(`${root}/`) || !matters(uri.path.slice(root.length + 1), inputs)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => void look(), settleMs);
+  };
+  const watcher = workspace.createFileSystemWatcher(new RelativePattern(folder, '**/*'));
+  let learned = false;
+  const first = state.onDidChange(() => {
+    if (learned || state.work !== undefined || !state.status || state.status.state === 'absent') return;
+    learned = true;
+    void learn();
+  });
+  const end = { dispose: () => clearTimeout(timer) };
+  return [watcher, watcher.onDidChange(changed), watcher.onDidCreate(changed), watcher.onDidDelete(changed), first, end];
+}
+
+export interface Inputs {
+  readonly files: ReadonlySet<string>;
+  /** A new file beside an input may be one. */
+  readonly folders: ReadonlySet<string>;
+}
+
+/** Paths from the workspace. */
+export function inputsOf(paths: readonly string[]): Inputs {
+  const folders = paths.map((path) => folderOf(path)).filter((folder) => folder !== '');
+  return { files: new Set(paths), folders: new Set(folders) };
+}
+
+export function matters(path: string, { files, folders }: Inputs): boolean {
+  return path === 'devenv.json' || path === 'devenv.local.json' || files.has(path) || folders.has(folderOf(path));
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}

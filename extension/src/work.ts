@@ -1,0 +1,47 @@
+import { ProgressLocation, window, type LogOutputChannel } from 'vscode';
+import type { Devenv } from './devenv.ts';
+import { logLines, progressText } from './event-text.ts';
+import type { State } from './state.ts';
+
+/** Commands that take their time: a notification with the step's name that can be cancelled, and every event in the log. */
+export class Work {
+  readonly #devenv: Devenv;
+  readonly #state: State;
+  readonly #log: LogOutputChannel;
+
+  constructor(devenv: Devenv, state: State, log: LogOutputChannel) {
+    this.#devenv = devenv;
+    this.#state = state;
+    this.#log = log;
+  }
+
+  /** @throws Failure; CANCELLED when the user did not want to wait */
+  async run<T>(title: string, args: readonly string[], folder: string): Promise<T> {
+    this.#log.info(`devenv ${args.join(' ')} · ${folder}`);
+    this.#state.setWork(title);
+    try {
+      const options = { location: ProgressLocation.Notification, title, cancellable: true };
+      return await window.withProgress(options, async (progress, token) => {
+        const stop = new AbortController();
+        token.onCancellationRequested(() => {
+          progress.report({ message: 'stopping…' });
+          stop.abort();
+        });
+        return await this.#devenv.call<T>(args, {
+          folder,
+          signal: stop.signal,
+          onEvent: (event) => {
+            for (const { level, text } of logLines(event)) this.#log[level](text);
+            const message = progressText(event);
+            if (message === undefined || stop.signal.aborted) return;
+            progress.report({ message });
+            this.#state.setWork(message);
+          },
+        });
+      });
+    } finally {
+      this.#state.setWork(undefined);
+      void this.#state.refresh();
+    }
+  }
+}
