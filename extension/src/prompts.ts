@@ -1,5 +1,5 @@
 import { commands, window, workspace, type Disposable, type Memento } from 'vscode';
-import type { Change, Status } from '@devenv/core';
+import { actionFor, changeText, rebuildText, reopenText } from './offer-text.ts';
 import type { State } from './state.ts';
 
 const never = "Don't Ask Again";
@@ -19,11 +19,6 @@ export function offerToReopen(state: State, memory: Memento): Disposable {
   });
 }
 
-export function reopenText({ state, environment }: Pick<Status, 'state' | 'environment'>): string {
-  if (state === 'running') return `The environment ${environment?.name ?? ''} of this folder runs. Reopen the folder in it?`;
-  return 'This folder has a devenv.json, which says in which environment it is worked on. Reopen it in its container?';
-}
-
 /** Offers to bring the environment in line when its file, or an input of a step, has changed; for the same changes once. */
 export function offerToRebuild(state: State): Disposable {
   let offered = '';
@@ -38,20 +33,4 @@ export function offerToRebuild(state: State): Disposable {
     if ((await window.showInformationMessage(rebuildText(status.changes), action, 'Later')) === action)
       await commands.executeCommand('devenv.update');
   });
-}
-
-/** The words of `devenv status`. */
-export function rebuildText(changes: readonly Change[]): string {
-  const [first, ...others] = changes;
-  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return first === undefined ? '' : `The environment is not what devenv.json says: ${changeText(first)}${more}`;
-}
-
-function changeText({ text, effect }: Change): string {
-  return `${text} · ${effect}`;
-}
-
-export function actionFor(changes: readonly Pick<Change, 'kind'>[]): 'Rebuild' | 'Restart' | 'Apply' {
-  if (changes.some(({ kind }) => kind === 'rebuild')) return 'Rebuild';
-  return changes.some(({ kind }) => kind === 'restart') ? 'Restart' : 'Apply';
 }

@@ -1,4 +1,5 @@
 import { TerminalProfile, ThemeIcon, window, type Disposable, type TerminalOptions } from 'vscode';
+import { quoted } from './quoted.ts';
 import type { State } from './state.ts';
 
 /** Terminals that devenv has to do with. A window in the container needs none of its program: every terminal is inside. */
@@ -35,10 +36,6 @@ export class Shells {
     terminal.show();
     terminal.sendText([this.#program(), ...args].map(quoted).join(' '));
   }
-}
-
-export function quoted(word: string): string {
-  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The profile "devenv" in the terminal's list. */

@@ -1,6 +1,7 @@
 import { RelativePattern, workspace, type Disposable, type Uri } from 'vscode';
 import type { Plan } from '@devenv/core';
 import { Failure, type Devenv } from './devenv.ts';
+import { inputsOf, matters, type Inputs } from './inputs.ts';
 import type { State } from './state.ts';
 
 /** Editors write a file in several strokes, and checkouts change many. */
@@ -40,24 +41,4 @@ export function watchInputs(devenv: Devenv, state: State): Disposable[] {
   });
   const end = { dispose: () => clearTimeout(timer) };
   return [watcher, watcher.onDidChange(changed), watcher.onDidCreate(changed), watcher.onDidDelete(changed), first, end];
-}
-
-export interface Inputs {
-  readonly files: ReadonlySet<string>;
-  /** A new file beside an input may be one. */
-  readonly folders: ReadonlySet<string>;
-}
-
-/** Paths from the workspace. */
-export function inputsOf(paths: readonly string[]): Inputs {
-  const folders = paths.map((path) => folderOf(path)).filter((folder) => folder !== '');
-  return { files: new Set(paths), folders: new Set(folders) };
-}
-
-export function matters(path: string, { files, folders }: Inputs): boolean {
-  return path === 'devenv.json' || path === 'devenv.local.json' || files.has(path) || folders.has(folderOf(path));
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
