@@ -14,12 +14,17 @@ const stampFile = join(root, 'packages/cli/dist/.stamp.json');
 export async function build({ force = false } = {}) {
   if (!force && upToDate()) return false;
   const { build: bundle } = await import('esbuild');
-  const results = await Promise.all([...extensions, ...commandLine].map((settings) => bundle(settings))).catch((error) => {
+  const forEditor = Object.entries(extensions).flatMap(([folder, all]) => all.map((settings) => ({ ...settings, folder })));
+  const all = [...forEditor.map(({ folder: _folder, ...settings }) => settings), ...commandLine];
+  const results = await Promise.all(all.map((settings) => bundle(settings))).catch((error) => {
     if (!error.errors) throw error;
     throw new SetupError(`The build failed with ${error.errors.length} error(s), see above.`);
   });
-  replaceFiles(results.slice(extensions.length).flatMap(({ outputFiles }) => outputFiles));
-  replaceFiles([...results.slice(0, extensions.length).flatMap(({ outputFiles }) => outputFiles), ...editorSchemas()]);
+  replaceFiles(results.slice(forEditor.length).flatMap(({ outputFiles }) => outputFiles));
+  for (const folder of Object.keys(extensions)) {
+    const own = results.filter((_result, index) => forEditor[index]?.folder === folder);
+    replaceFiles([...own.flatMap(({ outputFiles }) => outputFiles), ...(folder === 'extension' ? editorSchemas() : [])]);
+  }
   const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs)).filter((path) => existsSync(join(root, path)));
   writeFileSync(stampFile, JSON.stringify({ settings: settingsHash(), inputs: fingerprints(inputs) }));
   return true;
@@ -104,16 +109,19 @@ const forEditors = {
   logLevel: 'warning',
 };
 
-export const extensions = [
-  { ...forEditors, entryPoints: ['extension/src/extension.ts'], platform: 'node', target: 'node20' },
-  { ...forEditors, entryPoints: ['extension/src/extension-web.ts'], platform: 'browser', target: 'es2022' },
-];
+/** By the folder of each extension. */
+export const extensions = {
+  extension: [
+    { ...forEditors, entryPoints: ['extension/src/extension.ts'], platform: 'node', target: 'node20' },
+    { ...forEditors, entryPoints: ['extension/src/extension-web.ts'], platform: 'browser', target: 'es2022' },
+  ],
+};
 
 /**
  * The schema for completion and hover. Which members there are is left to the command line, which says what was meant:
  * else an editor would tell of each mistake twice.
  */
-function editorSchemas() {
+export function editorSchemas() {
   const open = (key, value) => (key === 'additionalProperties' && value === false ? undefined : value);
   const schema = JSON.parse(readFileSync(join(root, schemaFile), 'utf8'), open);
   const { required: _image, properties, ...rest } = schema;

@@ -1,13 +1,15 @@
-// `pnpm package`: dist-packages/devenv-VERSION.tgz, which `npm install -g` installs on a machine that has no checkout.
+// `pnpm package`: dist-packages/devenv-VERSION.tgz, which `npm install -g` installs on a machine that has no checkout, and the editors'
+// extensions, a .vsix each.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { commandLine } from './build.mjs';
+import { packageExtensions } from './package-extension.mjs';
 import { runProgram } from './setup/run-program.mjs';
 import { SetupError, reportingErrors } from './setup/setup-error.mjs';
-import { licenceTexts } from './third-party.mjs';
+import { bundled, licenceTexts } from './third-party.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const output = process.argv[2] ?? join(root, 'dist-packages');
@@ -17,6 +19,7 @@ await reportingErrors(async () => {
   try {
     await fill(folder);
     console.log(await pack(folder));
+    for (const path of await packageExtensions(output)) console.log(path);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -43,12 +46,6 @@ async function fill(folder) {
     ),
   );
   write(join(folder, 'package.json'), `${JSON.stringify(packageFile(), undefined, 2)}\n`);
-}
-
-/** The files of which something is left in the bundle. */
-function bundled(metafile) {
-  const inputs = Object.values(metafile.outputs).flatMap((part) => Object.entries(part.inputs));
-  return inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
 }
 
 function packageFile() {

@@ -47,3 +47,9 @@ function standardText(license, folder) {
     .replace(/^.*?(?=Permission is hereby granted)/su, '')
     .trim();
 }
+
+/** The files of which something is left in the bundle. */
+export function bundled(metafile) {
+  const inputs = Object.values(metafile.outputs).flatMap((part) => Object.entries(part.inputs));
+  return inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path);
+}
