@@ -43,12 +43,13 @@ test('it holds the program, its schemas, its licence and those of the packages i
     expect(readFileSync(join(installed, 'dist', file), 'utf8').includes(root), file).toBe(false);
 });
 
-test('the extensions are packed beside it: with what they show, and without sources and what made them', async () => {
-  const { stdout } = await run('python3', ['-m', 'zipfile', '-l', join(folder, 'devenv-0.1.0.vsix')]);
-  const names = stdout.split('\n').map((line) => line.split(' ')[0]);
+test('the extension is packed beside it: with what it shows, and without sources and what made them', () => {
+  // The names stand in a zip file as they are.
+  const archive = readFileSync(join(folder, 'devenv-0.1.0.vsix'), 'latin1');
+  const names = [...archive.matchAll(/extension\/[\w./-]+/g)].map(([name]) => name);
   for (const name of ['icon.png', 'readme.md', 'changelog.md', 'LICENSE.txt', 'dist/extension.cjs', 'dist/devenv.schema.json'])
-    expect(names).toContain(`extension/${name}`);
-  expect(names.filter((name) => /\/src\/|node_modules|\.ts$/.test(name ?? ''))).toEqual([]);
+    expect(names.some((found) => found.startsWith(`extension/${name}`))).toBe(true);
+  expect(names.filter((name) => /\/src\/|node_modules|\.ts$/.test(name))).toEqual([]);
 });
 
 test('it brings a Node of its own, and says its version where the PATH has none', async () => {
