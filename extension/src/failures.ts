@@ -1,7 +1,8 @@
-import { commands, Position, Selection, Uri, window, type LogOutputChannel } from 'vscode';
+import { commands, Position, Selection, Uri, window, type Disposable, type LogOutputChannel } from 'vscode';
 import { Failure } from './devenv.ts';
 import { describeFailure } from './failure-text.ts';
 import { fileOf, type Place } from './place.ts';
+import type { State } from './state.ts';
 
 export interface FailureContext {
   readonly log: LogOutputChannel;
@@ -25,6 +26,19 @@ export async function showFailure(error: unknown, context: FailureContext): Prom
   if (chosen === 'Diagnose') context.diagnose();
   if (chosen === 'Try Again') await context.again?.();
   if (chosen === 'Open devenv.json' && context.place) await openAt(context.place, error.problems[0] ?? error.place);
+}
+
+/** What keeps devenv from looking at the environment is told when it is new, and not again until something else is. */
+export function tellOfFailures(state: State, context: Omit<FailureContext, 'place' | 'again'>): Disposable {
+  let told = '';
+  return state.onDidChange(() => {
+    const { failure, place, work } = state;
+    if (work !== undefined) return;
+    const text = failure ? describeFailure(failure).text : '';
+    if (text === told) return;
+    told = text;
+    if (failure) void showFailure(failure, { ...context, place, again: () => state.refresh() });
+  });
 }
 
 /** Opens the file that a problem is in, at its place. */

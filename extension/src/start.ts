@@ -2,6 +2,7 @@ import { window, type ExtensionContext } from 'vscode';
 import { registerCommands } from './commands.ts';
 import { Devenv } from './devenv.ts';
 import { showEnvironments } from './environments-view.ts';
+import { tellOfFailures } from './failures.ts';
 import type { Launch } from './launch.ts';
 import { offerPorts } from './ports.ts';
 import { showProblems } from './problems.ts';
@@ -26,6 +27,7 @@ export function start(context: ExtensionContext, launch: Launch, program: () => 
     ...registerCommands({ state, work, log, shells }),
     ...showStatus(state),
     ...showEnvironments(devenv, state),
+    tellOfFailures(state, { log, diagnose: () => shells.diagnose() }),
     ...showProblems(state),
     offerFixes(),
     registerProfile(state, shells),
