@@ -18,6 +18,7 @@ const table: Readonly<Record<string, { readonly values: readonly string[]; reado
   build: { values: ['base', 'oci', 'registry', 'store', 'engine', 'plan'] },
   container: { values: ['base', 'oci', 'engine', 'plan'] },
   session: { values: ['base', 'engine', 'plan'] },
+  editor: { values: ['base', 'engine', 'session', 'container'] },
   init: { values: ['base', 'oci', 'config', 'registry'] },
 };
 

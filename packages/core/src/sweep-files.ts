@@ -12,7 +12,7 @@ const downloadSeconds = 86_400;
 
 /** Paths of folders that steps of no known plan keep between builds, and of downloads that nobody is at. A build may use them: to be taken while nobody uses the store. */
 export function oldCaches(directories: Directories, plans: KnownPlans, oldSeconds: number | undefined): readonly string[] {
-  const others = namesIn(directories.cache).filter((name) => !['steps', 'hashes', 'trash'].includes(name));
+  const others = namesIn(directories.cache).filter((name) => !['steps', 'hashes', 'trash', 'editor'].includes(name));
   return [
     ...stepCaches(directories, plans).filter((path) => age(path) >= (oldSeconds ?? 0)),
     ...others.flatMap((name) => below(join(directories.cache, name))).filter((path) => age(path) > downloadSeconds),

@@ -6,6 +6,8 @@ export interface Directories {
   readonly config: string;
   /** Downloads and remembered hashes: may be deleted at any time. */
   readonly cache: string;
+  /** Editors' servers and clients, shown read-only in every environment. DEVENV_EDITOR_DIR moves it. */
+  readonly editor: string;
   /** Layers, containers, volumes. */
   readonly data: string;
   /** Environments and logs. */
@@ -21,6 +23,7 @@ export function directories(env: Readonly<Record<string, string | undefined>>, u
     return {
       config: join(base, 'config'),
       cache: join(base, 'cache'),
+      editor: env['DEVENV_EDITOR_DIR'] || join(base, 'cache/editor'),
       data: join(base, 'data'),
       state: join(base, 'state'),
       runtime: join(base, 'runtime'),
@@ -29,11 +32,15 @@ export function directories(env: Readonly<Record<string, string | undefined>>, u
   const home = env['HOME'] ?? (uid === 0 ? '/root' : '/');
   const config = join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'devenv');
   if (uid === 0) {
-    return { config, cache: '/var/cache/devenv', data: '/var/lib/devenv', state: '/var/lib/devenv/state', runtime: '/run/devenv' };
+    const cache = '/var/cache/devenv';
+    const editor = env['DEVENV_EDITOR_DIR'] || join(cache, 'editor');
+    return { config, cache, editor, data: '/var/lib/devenv', state: '/var/lib/devenv/state', runtime: '/run/devenv' };
   }
+  const cache = join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'devenv');
   return {
     config,
-    cache: join(env['XDG_CACHE_HOME'] || join(home, '.cache'), 'devenv'),
+    cache,
+    editor: env['DEVENV_EDITOR_DIR'] || join(cache, 'editor'),
     data: join(env['XDG_DATA_HOME'] || join(home, '.local/share'), 'devenv'),
     state: join(env['XDG_STATE_HOME'] || join(home, '.local/state'), 'devenv'),
     runtime: join(env['XDG_RUNTIME_DIR'] || join(home, '.local/state/devenv'), 'devenv'),

@@ -127,6 +127,9 @@ export type Mount =
   /** A directory of the image, `source`, shown at `target` copy-on-write, private to this container. */
   | { readonly type: 'output'; readonly source: string; readonly target: string };
 
+/** Where a container that stays finds the directory of editors (Directories.editor), read-only. */
+export const editorPath = '/run/devenv/editor';
+
 export interface PortMapping {
   readonly hostAddress: string;
   readonly hostPort: number;

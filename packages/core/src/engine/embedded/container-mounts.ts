@@ -8,7 +8,7 @@ import { readJson } from '../../base/files.ts';
 import { lock } from '../../base/locks.ts';
 import { cloneMount, mount as mountFileSystem, mountFlags, syncTree } from '../../base/system-calls.ts';
 import { copyTree } from '../../store/copy-tree.ts';
-import type { ContainerSpec, Mount } from '../engine.ts';
+import { editorPath, type ContainerSpec, type Mount } from '../engine.ts';
 import { writeJson, type ContainerFiles } from './container-files.ts';
 import { swapOwner, type IdSwap } from './id-swap.ts';
 import { mountOwned } from './idmap.ts';
@@ -52,9 +52,9 @@ export async function prepareMounts(context: MountContext): Promise<readonly Oci
   const sorted = context.spec.mounts
     .map((mount, number) => ({ mount, number }))
     .toSorted((a, b) => depth(a.mount.target) - depth(b.mount.target));
-  const own = ownMounts(context.files, context.spec);
+  const own = ownMounts(context);
   const root = swapOwner(context.ids, { uid: 0, gid: 0 });
-  for (const { destination, source } of own)
+  for (const { destination, source } of own.filter((each) => each.destination !== editorPath))
     makeMountPoint(context.files.rootfs, destination, isFile(source) ? 'file' : 'directory', { owner: root });
   for (const { mount, number } of sorted) {
     const next = await prepare(mount, join(context.files.mounts, String(number)), context);
@@ -208,13 +208,25 @@ function bound(source: string, target: string, readonly = false): Pick<Ready, 'm
   return { mount: { destination: target, type: 'bind', source, options: ['rbind', 'rprivate', ...(readonly ? ['ro'] : [])] }, target };
 }
 
-/** What every container gets: the init, the names of hosts, the way to the resolver. */
-function ownMounts(files: ContainerFiles, spec: ContainerSpec): readonly OciMount[] {
+/** What every container gets: the init, the names of hosts, the way to the resolver; one that stays also the editors' servers. */
+function ownMounts({ files, spec, directories }: MountContext): readonly OciMount[] {
   const taken = new Set(spec.mounts.map(({ target }) => target));
   const network = ['hosts', 'hostname', 'resolv.conf'].map((name) => [join(files.etc, name), `/etc/${name}`, []] as const);
-  return [[files.run, '/run/devenv', ['ro', 'nosuid', 'nodev']] as const, ...network]
+  const closed = ['ro', 'nosuid', 'nodev'] as const;
+  return [
+    [files.run, '/run/devenv', closed] as const,
+    ...(spec.ephemeral ? [] : [[makeEditorPlace(files, directories), editorPath, closed] as const]),
+    ...network,
+  ]
     .filter(([, target]) => !taken.has(target))
     .map(([source, destination, options]) => ({ destination, type: 'bind', source, options: ['rbind', 'rprivate', ...options] }));
+}
+
+/** The folder itself is mounted, not what is in it: a server that is fetched later appears in containers that run already. */
+function makeEditorPlace({ run }: ContainerFiles, { editor }: Directories): string {
+  mkdirSync(editor, { recursive: true, mode: 0o755 });
+  mkdirSync(join(run, basename(editorPath)), { recursive: true, mode: 0o755 });
+  return editor;
 }
 
 function makePlace(path: string, asFile: boolean): void {

@@ -1,0 +1,82 @@
+/** Arguments of the program below. */
+export interface BridgeArguments {
+  /** Folder of the server, as the program sees it. */
+  readonly server: string;
+}
+
+/** `NODE -e bridgeProgram SERVER`, as a command. */
+export function bridgeCommand(node: string, { server }: BridgeArguments): readonly string[] {
+  return [node, '-e', bridgeProgram, server];
+}
+
+/**
+ * What runs in a container for each connection of an editor: it starts the editor's server unless that runs, says on stdout in one
+ * line of JSON what it is (`Greeting`), and from then on is a pipe between its own descriptors and the server's socket. Node's
+ * own modules only; the server outlives it and ends with the container.
+ *
+ * Socket and token are in a folder of /tmp that is the user's alone: a home may be a volume that several containers have. Who may
+ * start the server is whoever listens at an abstract socket (unix(7)), which cannot outlive its owner.
+ */
+const bridgeProgram = `
+const fs = require('node:fs'), net = require('node:net'), os = require('node:os'), path = require('node:path');
+const server = process.argv[1], uid = process.getuid();
+const product = JSON.parse(fs.readFileSync(path.join(server, 'product.json'), 'utf8'));
+const place = '/tmp/devenv-editor-' + uid;
+const at = (name) => path.join(place, product.commit.slice(0, 12) + '.' + name);
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const fail = (text) => { process.stderr.write(text + '\\n'); process.exit(1); };
+
+function prepare() {
+  try { fs.mkdirSync(place, { mode: 0o700 }); } catch (error) { if (error.code !== 'EEXIST') throw error; }
+  const stats = fs.lstatSync(place);
+  if (!stats.isDirectory() || stats.uid !== uid || (stats.mode & 0o077) !== 0) fail(place + ' belongs to somebody else');
+}
+function connect() {
+  return new Promise((done) => {
+    const socket = net.connect(at('sock'));
+    socket.once('connect', () => done(socket)).once('error', () => done(undefined));
+  });
+}
+function claim() {
+  return new Promise((done) => {
+    const lock = net.createServer();
+    lock.once('error', () => done(undefined)).listen('\\0devenv-editor-' + uid + '-' + product.commit, () => done(lock));
+  });
+}
+function home() {
+  const folder = path.join(os.homedir(), '.devenv-server');
+  try { fs.mkdirSync(folder, { recursive: true, mode: 0o700 }); fs.accessSync(folder, fs.constants.W_OK); return folder; } catch { return path.join(place, 'server'); }
+}
+async function start() {
+  for (const name of ['sock', 'token']) fs.rmSync(at(name), { force: true });
+  fs.writeFileSync(at('token'), require('node:crypto').randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' });
+  const log = fs.openSync(at('log'), 'w', 0o600);
+  const args = ['--socket-path', at('sock'), '--connection-token-file', at('token'), '--accept-server-license-terms',
+    '--telemetry-level', 'off', '--server-data-dir', home()];
+  const child = require('node:child_process').spawn(process.execPath, [path.join(server, 'out/server-main.js'), ...args],
+    { detached: true, stdio: ['ignore', log, log], cwd: '/' });
+  let ended;
+  child.once('exit', (code, signal) => { ended = String(signal ?? code); }).once('error', (error) => { ended = error.message; });
+  for (let socket; ; await wait(20)) {
+    if ((socket = await connect())) { child.unref(); return socket; }
+    if (ended !== undefined) fail('the editor\\'s server ended (' + ended + '):\\n' + fs.readFileSync(at('log'), 'utf8').slice(-2000));
+  }
+}
+async function reach() {
+  for (;;) {
+    const socket = await connect();
+    if (socket) return socket;
+    const lock = await claim();
+    if (lock) { const own = (await connect()) ?? (await start()); lock.close(); return own; }
+    await wait(30);
+  }
+}
+prepare();
+reach().then((socket) => {
+  const { commit, version } = product;
+  process.stdout.write(JSON.stringify({ schema: 1, version, commit, token: fs.readFileSync(at('token'), 'utf8') }) + '\\n');
+  process.stdin.pipe(socket).pipe(process.stdout);
+  socket.on('error', () => {}).on('close', () => process.exit(0));
+  process.stdout.on('error', () => process.exit(0));
+}, (error) => fail(error.message));
+`;
