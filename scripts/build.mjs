@@ -115,6 +115,10 @@ export const extensions = {
     { ...forEditors, entryPoints: ['extension/src/extension.ts'], platform: 'node', target: 'node20' },
     { ...forEditors, entryPoints: ['extension/src/extension-web.ts'], platform: 'browser', target: 'es2022' },
   ],
+  resolver: [
+    { ...forEditors, outdir: 'resolver/dist', entryPoints: ['resolver/src/extension.ts'], platform: 'node', target: 'node20' },
+    { ...forEditors, outdir: 'resolver/dist', entryPoints: ['resolver/src/extension-web.ts'], platform: 'browser', target: 'es2022' },
+  ],
 };
 
 /**
@@ -138,7 +142,8 @@ const schemaFile = 'schemas/devenv.schema.json';
 function upToDate() {
   try {
     const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
-    if (stamp.settings !== settingsHash() || !existsSync(join(root, 'extension/dist/extension-web.cjs'))) return false;
+    const isBuilt = (folder) => existsSync(join(root, folder, 'dist/extension-web.cjs'));
+    if (stamp.settings !== settingsHash() || !Object.keys(extensions).every(isBuilt)) return false;
     return JSON.stringify(fingerprints(Object.keys(stamp.inputs))) === JSON.stringify(stamp.inputs);
   } catch {
     return false;

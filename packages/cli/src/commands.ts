@@ -7,6 +7,7 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['exec', async () => (await import('./commands/exec.ts')).default],
   ['shell', async () => (await import('./commands/shell.ts')).default],
   ['run', async () => (await import('./commands/run.ts')).default],
+  ['code', async () => (await import('./commands/code.ts')).default],
   ['stop', async () => (await import('./commands/stop.ts')).default],
   ['start', async () => (await import('./commands/start.ts')).default],
   ['down', async () => (await import('./commands/down.ts')).default],

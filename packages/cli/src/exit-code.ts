@@ -2,7 +2,9 @@ import { constants } from 'node:os';
 import type { UserError } from '@devenv/core';
 
 export type Verb =
+  | 'bridge'
   | 'build'
+  | 'code'
   | 'completion'
   | 'config'
   | 'doctor'

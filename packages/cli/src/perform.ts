@@ -99,8 +99,8 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
   }
 }
 
-/** These neither look into the store nor use the engine, and what they write in the workspace has to be the user's. */
-const unprivilegedVerbs: ReadonlySet<Verb> = new Set(['completion', 'config', 'doctor', 'init']);
+/** These neither look into the store nor use the engine, and what they write in the workspace has to be the user's; so have terminals of `code`. */
+const unprivilegedVerbs: ReadonlySet<Verb> = new Set(['code', 'completion', 'config', 'doctor', 'init']);
 
 /** GitHub hides values in a job's log that it is told of; JSON progress has no place to tell. */
 async function masking(host: Host, progress: Progress): Promise<Pick<Options, 'onSecret'>> {
@@ -119,7 +119,7 @@ function inGitHub(host: Host): boolean {
   return host.env['GITHUB_ACTIONS'] === 'true';
 }
 
-const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['exec', 'shell', 'run', 'logs']);
+const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'exec', 'shell', 'run', 'logs']);
 
 async function failed(
   verb: Verb,

@@ -1,8 +1,11 @@
 import type {
+  BridgeOptions,
   BuildOptions,
   BuildResult,
   CollectOptions,
   Collection,
+  CodeHost,
+  CodeOptions,
   CommandOptions,
   Diagnosis,
   DiskUsage,
@@ -133,4 +136,14 @@ export async function init(options: Options & InitWishes): Promise<InitResult> {
 /** The merged, checked file and where each value comes from. @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID */
 export async function describeConfig(options: Options): Promise<ConfigDescription> {
   return (await import('./config/explain-config.ts')).explainConfig(options);
+}
+
+/** Serves the editor on loopback, for the environment or the folder, until disposed. To be called by the user themself, not as mapped root. */
+export async function code(options: CodeOptions): Promise<CodeHost> {
+  return atDisk(options, async () => (await import('./code.ts')).code(options));
+}
+
+/** Connects our stdin and stdout to the editor's server in a running environment (docs/editors.md). @throws UserError NOT_RUNNING, EDITOR_FAILED */
+export async function bridge(options: BridgeOptions): Promise<void> {
+  return atDisk(options, async () => (await import('./code.ts')).bridge(options));
 }

@@ -237,3 +237,31 @@ export interface ResourceUse {
   readonly receivedBytes?: number;
   readonly sentBytes?: number;
 }
+
+export interface CodeOptions extends Options {
+  /** Shown, or the one whose environment is shown; relative to cwd. */
+  readonly folder?: string;
+  /** Show the folder on this machine. */
+  readonly local?: boolean;
+  /** Of this machine; default: one that is free. */
+  readonly port?: number;
+  /** How devenv is started: absolute path of its launcher. */
+  readonly program: string;
+  /** Folders of the editor's extensions, with their package.json. */
+  readonly extensions: { readonly extension: string; readonly resolver: string };
+}
+
+/** An editor that is served until it is disposed. */
+export interface CodeHost extends AsyncDisposable {
+  /** Has a secret in it: for the user alone. */
+  readonly url: string;
+  readonly port: number;
+  readonly folder: string;
+  /** Of the environment that is shown first. */
+  readonly environmentId?: string;
+  openInBrowser(): void;
+}
+
+export interface BridgeOptions extends Options {
+  readonly environmentId: string;
+}

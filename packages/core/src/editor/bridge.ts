@@ -21,13 +21,17 @@ export interface BridgeOptions {
  */
 export async function bridge(container: Pick<Container, 'exec'>, { directory, key = editorKey, signal }: BridgeOptions): Promise<void> {
   if (!existsSync(editorTree(directory, key).node))
-    throw new UserError('EDITOR_FAILED', `There is no server for this editor in ${join(directory, key)}.`, { hint: 'Fetch it: devenv code' });
+    throw new UserError('EDITOR_FAILED', `There is no server for this editor in ${join(directory, key)}.`, {
+      hint: 'Fetch it: devenv code',
+    });
   const inside = editorTree(editorPath, key);
   const { exitCode } = await startIn(container, bridgeCommand(inside.node, inside), signal);
   if (exitCode !== 0) throw new UserError('EDITOR_FAILED', "The editor's server in the environment cannot be reached; it says why above.");
 }
 
-async function startIn(...[container, command, signal]: [Pick<Container, 'exec'>, readonly string[], AbortSignal]): ReturnType<typeof execute> {
+async function startIn(
+  ...[container, command, signal]: [Pick<Container, 'exec'>, readonly string[], AbortSignal]
+): ReturnType<typeof execute> {
   try {
     return await execute(container, command, { terminal: false, workdir: '/', signal });
   } catch (error) {

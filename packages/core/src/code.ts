@@ -1,0 +1,64 @@
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { BridgeOptions, CodeHost, CodeOptions, Options } from './contract.ts';
+import { UserError } from './base/errors.ts';
+import { start } from './base/processes.ts';
+import type { EnvironmentId } from './container/environment.ts';
+import { Environments } from './container/environment.ts';
+import { bridge as bridgeTo } from './editor/bridge.ts';
+import { browserHost } from './editor/browser-host.ts';
+import { bringUp } from './editor/bring-up.ts';
+import { installEditor } from './editor/install-editor.ts';
+import { configOrThrow } from './enter.ts';
+import { openContainer, placesOf } from './open-tools.ts';
+
+/** Serves the editor, with a window in the environment (which is brought up) or on the folder of this machine. Disposed: it ends. */
+export async function code(options: CodeOptions): Promise<CodeHost> {
+  const { directory, runtime, state } = editorPlaces(options);
+  const asked = resolve(options.cwd, options.folder ?? '.');
+  if (!existsSync(asked)) throw new UserError('FILE_NOT_FOUND', `There is no folder ${asked}.`);
+  const folder = options.local ? realpathSync(asked) : dirname(configOrThrow({ ...options, cwd: asked }));
+  const program = { command: options.program, env: options.env, cwd: folder };
+  const context = { directory, runtime, env: options.env, report: options.report, signal: options.signal };
+  const tree = await installEditor(context);
+  const environment = options.local ? undefined : await bringUp(program, options);
+  const host = await browserHost({ tree, extensions: options.extensions, program, port: options.port ?? 0, runtime, data: state });
+  const query = environment ? { environment: environment.environmentId, folder: environment.remoteWorkspaceFolder } : { folder };
+  const url = host.url(`/?${new URLSearchParams(query)}`);
+  return {
+    url,
+    port: host.port,
+    folder,
+    ...(environment ? { environmentId: environment.environmentId } : {}),
+    openInBrowser: () => openInBrowser(url, runtime, options.env),
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+/** Connects our stdin and stdout to the server of a running environment. @throws UserError NOT_RUNNING, EDITOR_FAILED */
+export async function bridge(options: BridgeOptions): Promise<void> {
+  const { environmentId } = options;
+  const record = /^[0-9a-f]{16}$/.test(environmentId)
+    ? new Environments(placesOf(options)).read(environmentId as EnvironmentId)
+    : undefined;
+  if (!record)
+    throw new UserError('NOT_RUNNING', `There is no environment ${environmentId} on this machine.`, {
+      hint: 'devenv ps lists those that are here',
+    });
+  await bridgeTo(await openContainer(options, record.spec.id), { directory: placesOf(options).editor, signal: options.signal });
+}
+
+function editorPlaces(options: Pick<Options, 'env'>): { readonly directory: string; readonly runtime: string; readonly state: string } {
+  const places = placesOf(options);
+  return { directory: places.editor, runtime: places.runtime, state: join(places.state, 'editor') };
+}
+
+/** By way of a file that only the user can read: arguments of programs are for everybody to see, and the address has a secret. */
+function openInBrowser(url: string, runtime: string, env: Options['env']): void {
+  mkdirSync(runtime, { recursive: true, mode: 0o700 });
+  const file = join(runtime, 'open-editor.html');
+  writeFileSync(file, `<!doctype html><meta charset="utf-8"><script>location.replace(${JSON.stringify(url)})</script>\n`, { mode: 0o600 });
+  start('xdg-open', [file], { stdio: 'ignore', env, detached: true })
+    .on('error', () => {}) // the address has been printed
+    .unref();
+}

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join as joinPath } from 'node:path';
+import { Duplex } from 'node:stream';
+import { serveLoopback, type Answer, type LoopbackServer, type WebSocket } from '../base/loopback-server.ts';
+import { getOver } from '../base/http-over-stream.ts';
+import { join, shortened, type Connection } from './connections.ts';
+import { startDevenv, type DevenvProgram } from './devenv-program.ts';
+import type { EditorTree } from './editor-parts.ts';
+import { readGreeting } from './greeting.ts';
+import { localServer } from './local-server.ts';
+import { page } from './page.ts';
+import { runForPage } from './run-for-page.ts';
+
+export interface BrowserHostOptions {
+  readonly tree: EditorTree;
+  /** Folders of our extensions, with their package.json. */
+  readonly extensions: { readonly extension: string; readonly resolver: string };
+  readonly program: DevenvProgram;
+  readonly port: number;
+  readonly runtime: string;
+  /** What the server for this machine's windows keeps. */
+  readonly data: string;
+}
+
+/** Authority of windows that show this machine. */
+const hostAuthority = 'devenv-host+this';
+
+/** Serves VS Code's web client on loopback, for windows in containers and on this machine, until disposed. @throws UserError PORT_TAKEN */
+export async function browserHost(options: BrowserHostOptions): Promise<LoopbackServer> {
+  const { tree, extensions, program } = options;
+  const product = JSON.parse(readFileSync(joinPath(tree.server, 'product.json'), 'utf8')) as {
+    readonly version: string;
+    readonly commit: string;
+  };
+  const local = localServer({ ...options, product, env: program.env });
+  const open = (authority: string): Promise<Connection> =>
+    authority === hostAuthority ? local.connect() : Promise.resolve(bridgeTo(authority, program));
+  const server = await serveLoopback({
+    port: options.port,
+    files: { client: tree.client, ...extensions },
+    open: ['client'],
+    answer: async ({ pathname, searchParams }) => {
+      if (pathname === '/') return page({ ...product, port: server.port, hostAuthority, nonce: randomBytes(16).toString('base64') });
+      return pathname === '/remote-resource' ? await remoteResource(searchParams, open) : undefined;
+    },
+    sockets: {
+      '/connect': (socket, query) => void connect(socket, query, open),
+      '/devenv-cli': (socket) => runForPage(socket, program),
+    },
+  });
+  return {
+    ...server,
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await local[Symbol.asyncDispose]();
+    },
+  };
+}
+
+type Open = (authority: string) => Promise<Connection>;
+
+async function connect(socket: WebSocket, query: URLSearchParams, open: Open): Promise<void> {
+  try {
+    join(socket, await open(authorityOf(query)));
+  } catch (error) {
+    socket.close(1011, shortened(error instanceof Error ? error.message : String(error)));
+  }
+}
+
+function bridgeTo(authority: string, program: DevenvProgram): Connection {
+  const child = startDevenv(program, ['code', '--bridge', authority.slice('devenv+'.length)], 'pipe');
+  let said = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)));
+  return { output: child.stdout!, input: child.stdin!, close: () => child.kill('SIGTERM'), reason: () => said.trim() };
+}
+
+/** Icons and images of extensions that are in the container: the client asks for them by address. */
+async function remoteResource(query: URLSearchParams, open: Open): Promise<Answer> {
+  const connection = await open(authorityOf(query));
+  try {
+    const stream = Duplex.from({ readable: connection.output, writable: connection.input });
+    const { token } =
+      connection.greeting === undefined ? await readGreeting(stream) : (JSON.parse(connection.greeting) as { token: string });
+    const asked = new URLSearchParams({ path: query.get('path') ?? '', tkn: token });
+    const { status, type, body } = await getOver(stream, `/vscode-remote-resource?${asked}`);
+    // Whatever it is, it is no page of ours.
+    return { status, headers: { 'content-type': type, 'content-security-policy': "default-src 'none'; sandbox" }, body };
+  } finally {
+    connection.close();
+  }
+}
+
+/** @throws Error for what is no authority of ours */
+function authorityOf(query: URLSearchParams): string {
+  const authority = query.get('authority') ?? '';
+  if (authority === hostAuthority || /^devenv\+[0-9a-f]{16}$/.test(authority)) return authority;
+  throw new Error('There is no such environment.');
+}

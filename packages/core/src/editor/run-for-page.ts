@@ -1,0 +1,49 @@
+import type { WebSocket } from '../base/loopback-server.ts';
+import { exitCodeOf } from '../base/processes.ts';
+import { startDevenv, type DevenvProgram } from './devenv-program.ts';
+
+/** What the extension asks for. Its page may do the same in a terminal; the list is there so that a slip of it stays small. */
+const allowed = new Set(['up', 'stop', 'down', 'ps', 'status', 'config', 'init', 'plan', 'build', 'exec', 'why', 'doctor']);
+
+/** Runs one devenv command for a page. The messages are in docs/editors.md. */
+export function runForPage(socket: WebSocket, program: DevenvProgram): void {
+  let interrupt: (() => void) | undefined;
+  const say = (message: object): void => socket.send(JSON.stringify(message));
+  const begin = (args: readonly unknown[]): void => {
+    if (!args.every((word) => typeof word === 'string') || !allowed.has(args[0] ?? '')) {
+      say({ stderr: `This page may not ask for: ${String(args[0])}\n` });
+      say({ exitCode: 2 });
+      return socket.close();
+    }
+    const child = startDevenv(program, args, 'pipe');
+    child.stdin?.end();
+    child.stdout?.setEncoding('utf8').on('data', (stdout: string) => say({ stdout }));
+    child.stderr?.setEncoding('utf8').on('data', (stderr: string) => say({ stderr }));
+    child.once('error', () => socket.terminate());
+    child.once('close', (code, signal) => {
+      interrupt = undefined;
+      say({ exitCode: exitCodeOf(code, signal) });
+      socket.close();
+    });
+    interrupt = () => child.kill('SIGINT');
+  };
+  let begun = false;
+  socket.on('message', (data: Buffer) => {
+    const message = parse(data);
+    if (message === undefined) return socket.terminate();
+    if (Array.isArray(message.args) && !begun) {
+      begun = true;
+      begin(message.args);
+    } else if (message.signal === 'SIGINT') interrupt?.();
+  });
+  socket.on('close', () => interrupt?.()).on('error', () => interrupt?.());
+}
+
+function parse(data: Buffer): { readonly args?: unknown; readonly signal?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(data.toString());
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

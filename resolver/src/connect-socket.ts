@@ -1,0 +1,15 @@
+import type { Connect } from './connect.ts';
+
+/** By way of the host that serves this page. */
+export function connectSocket(base: string): Connect {
+  return (authority) => {
+    const socket = new WebSocket(`${base}/connect?${new URLSearchParams({ authority })}`);
+    socket.binaryType = 'arraybuffer';
+    return {
+      send: (bytes) => socket.readyState === WebSocket.OPEN && socket.send(new Uint8Array(bytes)),
+      onData: (listener) => socket.addEventListener('message', ({ data }) => listener(new Uint8Array(data as ArrayBuffer))),
+      onClose: (listener) => socket.addEventListener('close', ({ reason }) => listener(reason), { once: true }),
+      close: () => socket.close(),
+    };
+  };
+}
