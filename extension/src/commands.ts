@@ -1,5 +1,6 @@
 import { commands, env, extensions, UIKind, Uri, window, type Disposable, type LogOutputChannel } from 'vscode';
 import type { Environment, UpResult } from '@devenv/core';
+import { Failure } from './devenv.ts';
 import { showFailure } from './failures.ts';
 import { fileOf, uriInside } from './place.ts';
 import type { Port } from './environments-view.ts';
@@ -18,7 +19,10 @@ export interface CommandTools {
 /** What every entry of the palette and of the view does. */
 export function registerCommands(tools: CommandTools): Disposable[] {
   const { state, work, log, shells } = tools;
-  const here = (): string => state.folder ?? '';
+  const here = (): string => {
+    if (state.folder !== undefined) return state.folder;
+    throw state.failure ?? new Failure('NO_FOLDER', 'This window has no folder that devenv could work on.', { hint: 'Open one first.' });
+  };
   const table: Readonly<Record<string, (...values: never[]) => unknown>> = {
     reopenInContainer: async () => await reopen(await up('Starting the environment')),
     rebuild: async () => await arrive(await up('Rebuilding the environment')),
@@ -77,6 +81,8 @@ export function registerCommands(tools: CommandTools): Disposable[] {
 function guarded(tools: CommandTools, act: (...values: never[]) => unknown): (...values: never[]) => Promise<void> {
   const perform = async (...values: never[]): Promise<void> => {
     try {
+      // A command may be what the extension was started for.
+      if (!tools.state.place) await tools.state.refresh();
       await act(...values);
     } catch (error) {
       const { log, state, shells } = tools;

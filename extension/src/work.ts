@@ -40,8 +40,9 @@ export class Work {
         });
       });
     } finally {
+      // What was known before is not true any more.
+      await this.#state.refresh();
       this.#state.setWork(undefined);
-      void this.#state.refresh();
     }
   }
 }
