@@ -17,6 +17,7 @@ const forAnybody = [
   'push',
   'images',
   'cache',
+  'code',
   'watch',
 ];
 

@@ -1,5 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { launcher, type Rig } from './rig.ts';
 
 /** A browser with nothing from before. Disposed: it is gone, with its profile. */
 export interface BrowserRig extends AsyncDisposable {
@@ -33,6 +38,7 @@ const program = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) =
 const flags = [
   '--no-sandbox',
   '--disable-gpu',
+  '--disable-3d-apis', // terminals draw text then, which can be read
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
@@ -102,6 +108,53 @@ function windowOn(page: Page): Window {
     notification: (text) => page.locator('.notification-toast', { hasText: text }),
   };
   return window;
+}
+
+/**
+ * For every devenv that a test starts which is to open editors: where client and server are, fetched once for this user of this
+ * machine (25 s) and not for each checkout.
+ */
+export const editorEnvironment: Readonly<Record<string, string>> = {
+  DEVENV_EDITOR_DIR: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'devenv-tests/editor'),
+};
+
+/** A `devenv code` that runs. Disposed: it has ended as by Ctrl-C. */
+export interface CodeProcess extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Absent for a window on this machine. */
+  readonly environmentId?: string;
+  /** What it has written to stderr. */
+  said(): string;
+}
+
+/** Starts `devenv code --no-open` with these arguments and returns once it serves. */
+export async function startCode(rig: Rig, args: readonly string[], cwd: string, program: string = launcher): Promise<CodeProcess> {
+  const child = spawn(program, ['code', '--no-open', '--json', ...args], {
+    cwd,
+    env: { ...rig.user.env, ...editorEnvironment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [output, said] = ['', ''];
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const exited = once(child, 'exit');
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.endsWith('\n')) resolve();
+    });
+    child.once('close', (code) => reject(new Error(`devenv code ended with ${code}\n${output}\n${said}`)));
+  });
+  return {
+    ...(JSON.parse(output) as { url: string; port: number; environmentId?: string }),
+    pid: child.pid!,
+    said: () => said,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGINT');
+      await exited;
+    },
+  };
 }
 
 async function expectText(locator: ReturnType<Page['locator']>, wanted: RegExp): Promise<void> {

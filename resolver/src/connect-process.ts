@@ -7,6 +7,7 @@ export function connectProcess(program: () => string): Connect {
     const child = spawn(program(), ['code', '--bridge', authority.slice(authority.indexOf('+') + 1)], { stdio: 'pipe' });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)));
+    child.once('exit', () => child.stdin.destroy()); // one that was killed leaves the command inside, which ends with its input
     child.stdin.on('error', () => {}); // its end is told by `close`
     return {
       send: (bytes) => child.stdin.write(bytes),

@@ -119,7 +119,7 @@ function inGitHub(host: Host): boolean {
   return host.env['GITHUB_ACTIONS'] === 'true';
 }
 
-const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'exec', 'shell', 'run', 'logs']);
+const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'code', 'exec', 'shell', 'run', 'logs']);
 
 async function failed(
   verb: Verb,

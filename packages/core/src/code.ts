@@ -19,7 +19,7 @@ export async function code(options: CodeOptions): Promise<CodeHost> {
   if (!existsSync(asked)) throw new UserError('FILE_NOT_FOUND', `There is no folder ${asked}.`);
   const folder = options.local ? realpathSync(asked) : dirname(configOrThrow({ ...options, cwd: asked }));
   const program = { command: options.program, env: options.env, cwd: folder };
-  const context = { directory, runtime, env: options.env, report: options.report, signal: options.signal };
+  const context = { directory, env: options.env, report: options.report, signal: options.signal };
   const tree = await installEditor(context);
   const environment = options.local ? undefined : await bringUp(program, options);
   const host = await browserHost({ tree, extensions: options.extensions, program, port: options.port ?? 0, runtime, data: state });

@@ -76,6 +76,7 @@ reach().then((socket) => {
   const { commit, version } = product;
   process.stdout.write(JSON.stringify({ schema: 1, version, commit, token: fs.readFileSync(at('token'), 'utf8') }) + '\\n');
   process.stdin.pipe(socket).pipe(process.stdout);
+  process.stdin.on('end', () => socket.end(() => process.exit(0)));
   socket.on('error', () => {}).on('close', () => process.exit(0));
   process.stdout.on('error', () => process.exit(0));
 }, (error) => fail(error.message));

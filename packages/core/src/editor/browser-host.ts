@@ -72,6 +72,8 @@ function bridgeTo(authority: string, program: DevenvProgram): Connection {
   const child = startDevenv(program, ['code', '--bridge', authority.slice('devenv+'.length)], 'pipe');
   let said = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)));
+  child.once('exit', () => child.stdin!.destroy()); // one that was killed leaves the command inside, which ends with its input
+  child.stdin!.on('error', () => {});
   return { output: child.stdout!, input: child.stdin!, close: () => child.kill('SIGTERM'), reason: () => said.trim() };
 }
 

@@ -12,8 +12,6 @@ import { leaveOut, prepareDependencies, replaceNatives } from './trim-editor.ts'
 export interface InstallContext {
   /** Directories.editor. */
   readonly directory: string;
-  /** Directories.runtime. */
-  readonly runtime: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly report: Report;
   readonly signal: AbortSignal;
@@ -30,7 +28,7 @@ export async function installEditor(context: InstallContext): Promise<EditorTree
   if (isHere(tree)) return tree;
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const waits = (): void => report({ type: 'notice', level: 'info', message: 'Another devenv is fetching the editor; waiting for it.' });
-  using _lock = await lock(join(context.runtime, 'editor.lock'), { signal, onWait: waits });
+  using _lock = await lock(`${directory}.lock`, { signal, onWait: waits });
   if (isHere(tree)) return tree;
   removeUnfinished(directory);
   const task = { type: 'task', id: 'editor', kind: 'image', title: `editor ${client.version} (170 MB, once)` } as const;

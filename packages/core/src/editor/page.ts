@@ -72,7 +72,13 @@ create(document.body, {
   },
   resourceUriProvider: (uri) =>
     URI.parse(location.origin + '/remote-resource?' + new URLSearchParams({ authority: decodeURIComponent(uri.authority), path: uri.path })),
-  configurationDefaults: { 'workbench.startupEditor': 'none', 'telemetry.telemetryLevel': 'off', 'window.title': '\${dirty}\${activeEditorShort}\${separator}\${rootName}\${separator}\${remoteName}' },
+  configurationDefaults: {
+    'workbench.startupEditor': 'none',
+    'workbench.secondarySideBar.defaultVisibility': 'hidden',
+    'chat.disableAIFeatures': true,
+    'telemetry.telemetryLevel': 'off',
+    'extensions.autoCheckUpdates': false,
+  },
   workspaceProvider: {
     trusted: true,
     workspace: folder !== undefined ? { folderUri: at(folder) } : file !== undefined ? { workspaceUri: at(file) } : undefined,

@@ -1,0 +1,172 @@
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { request, type OutgoingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { editorEnvironment, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
+import { debian, makeRig, type Rig } from './rig.ts';
+
+let rig: Rig;
+let cwd: string;
+let browser: BrowserRig;
+let code: CodeProcess;
+let shop: Window;
+
+beforeAll(async () => {
+  [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
+  cwd = rig.project({ 'devenv.json': { image: debian, user: 'dev', name: 'shop' }, 'note.txt': 'hello\n' }, 'shop');
+  code = await startCode(rig, [], cwd);
+  cutNetwork(cwd);
+  shop = await browser.open(code.url);
+  await shop.ready();
+}, 240_000);
+afterAll(async () => {
+  await code?.[Symbol.asyncDispose]();
+  await browser?.[Symbol.asyncDispose]();
+  await rig[Symbol.asyncDispose]();
+});
+
+/** What joins the container to the outside is gone: whatever works from here on needs no network. */
+function cutNetwork(folder: string): void {
+  const pasta = pidsOf(/^pasta /).filter(({ command }) => command.includes(rig.base));
+  expect(pasta, folder).toHaveLength(1);
+  process.kill(pasta[0]!.pid);
+}
+
+function pidsOf(pattern: RegExp): { readonly pid: number; readonly command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return pattern.test(command) ? [{ pid: Number(name), command }] : [];
+      } catch {
+        return [];
+      }
+    });
+}
+
+test('the page shows the files of the workspace, and its terminal is in the container, which needs no network for it', async () => {
+  expect(await shop.files()).toEqual(['devenv.json', 'note.txt']);
+  const shown = await shop.terminal('echo "<$(id -un)@$(hostname)>"; cat /proc/net/route | wc -l', /<dev@shop>/);
+  expect(shown).toContain('<dev@shop>');
+});
+
+test("a file that is saved there is on this machine, as the workspace's owner", async () => {
+  await shop.openFile('note.txt');
+  await shop.page.keyboard.press('Control+End');
+  await shop.page.keyboard.type('from the container');
+  await shop.page.keyboard.press('Control+s');
+  await expect.poll(() => readFileSync(join(cwd, 'note.txt'), 'utf8'), { timeout: 20_000 }).toBe('hello\nfrom the container');
+  expect(statSync(join(cwd, 'note.txt')).uid).toBe(statSync(cwd).uid);
+});
+
+test('a bridge that is killed is made again, and the same terminal goes on', async () => {
+  const bridges = pidsOf(new RegExp(`main\\.js code --bridge ${code.environmentId}`));
+  expect(bridges.length).toBeGreaterThan(0);
+  for (const { pid } of bridges) process.kill(pid, 'SIGKILL');
+  await expect.poll(() => pidsOf(/main\.js code --bridge /).length, { timeout: 30_000 }).toBe(bridges.length);
+  await shop.page.locator('.xterm:visible .xterm-helper-textarea').focus();
+  await shop.page.keyboard.type('echo after-$((1+1))\n');
+  await expect.poll(() => shop.page.locator('.xterm:visible .xterm-rows').innerText(), { timeout: 30_000 }).toContain('after-2');
+});
+
+test('the server wants a token that is in a file of the user alone, and in no command line', async () => {
+  const script =
+    'stat -c "%a %U" /tmp/devenv-editor-*/*.token; cat /tmp/devenv-editor-*/*.token; echo; cat /proc/[0-9]*/cmdline | tr "\\0" "\\n"';
+  const [mode, token, ...commands] = (await rig.ok(['exec', 'sh', '-c', script], { cwd })).stdout.split('\n');
+  expect(mode).toBe('600 dev');
+  expect(token).toMatch(/^[0-9a-f]{64}$/);
+  expect(commands.join('\n')).toContain('server-main.js');
+  expect(commands.join('\n')).not.toContain(token);
+});
+
+test('the page has asked nobody else, and its policy forbids it', async () => {
+  const own = new Set([`http://127.0.0.1:${code.port}`, `ws://127.0.0.1:${code.port}`]);
+  const foreign = browser.asked.filter((url) => !/^(?:data|blob):/.test(url) && !own.has(new URL(url).origin));
+  expect(foreign).toEqual([]);
+  expect(browser.asked.length).toBeGreaterThan(20);
+  const outcome = await shop.page.evaluate(() => fetch('http://127.0.0.1:9/').then(String, (error: unknown) => String(error)));
+  expect(outcome).toContain('Failed to fetch');
+});
+
+test.each([
+  ['no token', '/', {}],
+  ['a wrong token', '/?token=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', {}],
+  ['a wrong cookie', '/', { cookie: 'devenv-PORT=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' }],
+  ["another name's Host", 'TOKEN', { host: 'evil.example:PORT' }],
+  ["another name's Host on the client", '/client/out/nls.messages.js', { host: 'evil.example:PORT' }],
+  ["a webview's Host for what is no file of the client", 'TOKEN', { host: 'a.localhost:PORT' }],
+  ['another Origin', 'TOKEN', { origin: 'http://evil.example' }],
+  ["a webview's Origin", 'TOKEN', { origin: 'http://a.localhost:PORT' }],
+])('a request with %s is refused', async (_what, path, headers) => {
+  expect(await ask(path, headers)).toBe(403);
+});
+
+test.each([
+  ['the right cookie from another Origin', { cookie: 'COOKIE', origin: 'http://evil.example' }],
+  ['the right cookie from no Origin', { cookie: 'COOKIE' }],
+  ['no cookie', { origin: 'http://127.0.0.1:PORT' }],
+])('a WebSocket with %s is refused', async (_what, headers) => {
+  for (const path of ['/devenv-cli', `/connect?authority=devenv%2B${code.environmentId}`]) expect(await ask(path, headers, true)).toBe(403);
+});
+
+test('the address is good for one look: the token goes into a cookie that scripts cannot read, and out of the address', async () => {
+  expect(await ask('TOKEN', {})).toBe(303);
+  expect(await ask('/', { cookie: 'COOKIE' })).toBe(200);
+  expect(shop.page.url()).not.toContain('token');
+  expect(await shop.page.evaluate('document.cookie')).toBe('');
+});
+
+test('nothing of the checkout or the machine is served, whatever the path says', async () => {
+  for (const path of [
+    '/client/%2e%2e/server/product.json',
+    '/client/..%2f..%2fetc/passwd',
+    '/extension/../package.json',
+    '//etc/passwd',
+    '/none',
+  ])
+    expect([path, await ask(path, { cookie: 'COOKIE' })]).not.toEqual([path, 200]);
+});
+
+test('a second devenv code at the same port says so', async () => {
+  const result = await rig.devenv(['code', '--no-open', '--json', '--port', String(code.port)], { cwd, env: editorEnvironment });
+  expect(result.json).toMatchObject({ outcome: 'error', code: 'PORT_TAKEN' });
+});
+
+test('a bridge to what is not here says so', async () => {
+  for (const id of ['0123456789abcdef', '../../etc']) {
+    const { exitCode, stderr } = await rig.devenv(['code', '--bridge', id], { env: editorEnvironment });
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('There is no environment')]);
+  }
+});
+
+/** The status of an answer. PORT, TOKEN and COOKIE stand for the real ones. */
+function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = false): Promise<number> {
+  const token = new URL(code.url).searchParams.get('token');
+  const real = (text: string): string => text.replace('PORT', String(code.port)).replace('COOKIE', `devenv-${code.port}=${token}`);
+  const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, real(String(value))]));
+  const handshake = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request({
+      host: '127.0.0.1',
+      port: code.port,
+      path: path === 'TOKEN' ? `/?token=${token}` : path,
+      headers: { ...given, ...(upgrade ? handshake : {}) },
+      agent: false,
+    });
+    asked.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    asked.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      resolve(101);
+    });
+    asked.on('error', reject).end();
+  });
+}
