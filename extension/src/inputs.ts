@@ -10,8 +10,10 @@ export function inputsOf(paths: readonly string[]): Inputs {
   return { files: new Set(paths), folders: new Set(folders) };
 }
 
-export function matters(path: string, { files, folders }: Inputs): boolean {
-  return path === 'devenv.json' || path === 'devenv.local.json' || files.has(path) || folders.has(folderOf(path));
+/** Without inputs: nothing is known of them. */
+export function matters(path: string, inputs: Inputs | undefined): boolean {
+  if (!inputs || path === 'devenv.json' || path === 'devenv.local.json') return true;
+  return inputs.files.has(path) || inputs.folders.has(folderOf(path));
 }
 
 function folderOf(path: string): string {

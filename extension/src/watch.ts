@@ -12,7 +12,8 @@ export function watchInputs(devenv: Devenv, state: State): Disposable[] {
   const folder = workspace.workspaceFolders?.[0];
   if (!folder) return [];
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let inputs: Inputs = inputsOf([]);
+  // Until it is known what steps read, any file may be what they read.
+  let inputs: Inputs | undefined;
   const learn = async (): Promise<void> => {
     if (!state.folder || !state.status || state.status.state === 'absent') return;
     try {
@@ -26,9 +27,10 @@ export function watchInputs(devenv: Devenv, state: State): Disposable[] {
     await state.refresh();
     await learn();
   };
+  const anything = (): Inputs | undefined => (state.status?.state === 'absent' ? inputsOf([]) : undefined);
   const changed = (uri: Uri): void => {
     const root = (state.place?.uri ?? folder.uri).path;
-    if (!uri.path.startsWith(`${root}/`) || !matters(uri.path.slice(root.length + 1), inputs)) return;
+    if (!uri.path.startsWith(`${root}/`) || !matters(uri.path.slice(root.length + 1), inputs ?? anything())) return;
     clearTimeout(timer);
     timer = setTimeout(() => void look(), settleMs);
   };

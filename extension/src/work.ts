@@ -40,9 +40,8 @@ export class Work {
         });
       });
     } finally {
-      // What was known before is not true any more.
-      await this.#state.refresh();
-      this.#state.setWork(undefined);
+      // What was known before is not true any more. Nobody waits for that: a window may have to go on to another container.
+      void this.#state.refresh().finally(() => this.#state.setWork(undefined));
     }
   }
 }
