@@ -32,7 +32,7 @@ export interface Window {
   notification(text: RegExp): ReturnType<Page['locator']>;
 }
 
-const program = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
+const chromiumProgram = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
 
 /** As VS Code's own tests start it: it asks nobody for anything by itself. */
 const flags = [
@@ -47,8 +47,8 @@ const flags = [
 ];
 
 export async function startBrowser(): Promise<BrowserRig> {
-  if (!program) throw new Error('chromium is not installed: npm start installs what the tests need');
-  const browser = await chromium.launch({ executablePath: program, headless: true, args: flags });
+  if (!chromiumProgram) throw new Error('chromium is not installed: npm start installs what the tests need');
+  const browser = await chromium.launch({ executablePath: chromiumProgram, headless: true, args: flags });
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const [asked, said]: [string[], string[]] = [[], []];
   context.on('request', (request) => asked.push(request.url()));

@@ -1,6 +1,7 @@
 import { EventEmitter, ManagedResolvedAuthority, RemoteAuthorityResolverError, version, workspace } from 'vscode';
 import type { ExtensionContext, ManagedMessagePassing } from 'vscode';
 import { greet, type Connect, type Pipe } from './connect.ts';
+import { differentVersions } from './different-versions.ts';
 
 /** Windows of `devenv+ENVIRONMENTID`, and of this machine where the editor is a page, are joined to a server by way of `connect`. */
 export function register(context: ExtensionContext, connect: Connect, prefixes: readonly string[]): void {
@@ -24,13 +25,6 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
       return messages(pipe);
     }, greeting.token);
   }
-}
-
-/** What to say when the editor and the server do not fit: they have to be of one version. */
-export function differentVersions(editor: string, server: string): string | undefined {
-  const plain = (text: string): string => text.replace(/-.*$/, '');
-  if (plain(editor) === plain(server)) return undefined;
-  return `This editor is of version ${editor}, and its server in the environment of version ${server}: they do not understand each other. devenv code opens an editor that fits.`;
 }
 
 /** Only `onDidClose` tells of an end: after `onDidEnd` the editor waits long before it connects again. */

@@ -1,4 +1,6 @@
 /** The part of VS Code's proposed API `resolvers` that is used here (src/vscode-dts/vscode.proposed.resolvers.d.ts, MIT). */
+import type { Disposable, Event } from 'vscode';
+
 declare module 'vscode' {
   export interface ManagedMessagePassing {
     readonly onDidReceiveMessage: Event<Uint8Array>;
@@ -10,6 +12,8 @@ declare module 'vscode' {
   }
 
   export class ManagedResolvedAuthority {
+    readonly makeConnection: () => Thenable<ManagedMessagePassing>;
+    readonly connectionToken: string | undefined;
     constructor(makeConnection: () => Thenable<ManagedMessagePassing>, connectionToken?: string);
   }
 
@@ -26,5 +30,3 @@ declare module 'vscode' {
     export function registerRemoteAuthorityResolver(authorityPrefix: string, resolver: RemoteAuthorityResolver): Disposable;
   }
 }
-
-export {};

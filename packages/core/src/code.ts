@@ -24,7 +24,7 @@ export async function code(options: CodeOptions): Promise<CodeHost> {
   const environment = options.local ? undefined : await bringUp(program, options);
   const host = await browserHost({ tree, extensions: options.extensions, program, port: options.port ?? 0, runtime, data: state });
   const query = environment ? { environment: environment.environmentId, folder: environment.remoteWorkspaceFolder } : { folder };
-  const url = host.url(`/?${new URLSearchParams(query)}`);
+  const url = host.url(`/?${new URLSearchParams(query).toString()}`);
   return {
     url,
     port: host.port,

@@ -85,7 +85,7 @@ async function remoteResource(query: URLSearchParams, open: Open): Promise<Answe
     const { token } =
       connection.greeting === undefined ? await readGreeting(stream) : (JSON.parse(connection.greeting) as { token: string });
     const asked = new URLSearchParams({ path: query.get('path') ?? '', tkn: token });
-    const { status, type, body } = await getOver(stream, `/vscode-remote-resource?${asked}`);
+    const { status, type, body } = await getOver(stream, `/vscode-remote-resource?${asked.toString()}`);
     // Whatever it is, it is no page of ours.
     return { status, headers: { 'content-type': type, 'content-security-policy': "default-src 'none'; sandbox" }, body };
   } finally {

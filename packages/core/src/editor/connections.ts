@@ -8,16 +8,16 @@ export interface Connection {
   readonly output: Readable;
   readonly input: Writable;
   /** Ends it; what is on its way may be lost. */
-  close(): void;
+  readonly close: () => void;
   /** Why it ended, when that is known. */
-  reason?(): string;
+  readonly reason?: () => string;
 }
 
 /** Joins a page to a connection: what ends one ends the other. */
 export function join(socket: WebSocket, { greeting, output, input, close, reason }: Connection): void {
   if (greeting !== undefined) socket.send(Buffer.from(greeting));
   socket.on('message', (data) => {
-    if (!input.write(data as Buffer)) socket.pause();
+    if (!input.write(data)) socket.pause();
   });
   input.on('drain', () => socket.resume()).on('error', () => socket.terminate());
   output.on('data', (bytes: Buffer) => {
