@@ -7,6 +7,7 @@ export type Verb =
   | 'code'
   | 'completion'
   | 'config'
+  | 'diff'
   | 'doctor'
   | 'down'
   | 'du'

@@ -3,6 +3,7 @@ import { atDisk } from './at-disk.ts';
 import type { CommitImageOptions } from './commit.ts';
 import type { KeptContainer } from './containers.ts';
 import type { CopyFilesOptions, ExportOptions } from './copy.ts';
+import type { DiffOptions, DiffResult } from './diff.ts';
 import type { LogOptions } from './engine/engine.ts';
 import type { ImageSummary, RemovedImage } from './images.ts';
 import type { ImportOptions, NewImage } from './import-image.ts';
@@ -17,6 +18,7 @@ import type { SaveOptions, SaveResult } from './save.ts';
 export type * from './commit.ts';
 export type * from './containers.ts';
 export type * from './copy.ts';
+export type * from './diff.ts';
 export type * from './images.ts';
 export type * from './import-image.ts';
 export type * from './inspect.ts';
@@ -160,4 +162,9 @@ export async function exportContainer(options: ExportOptions): Promise<{ readonl
 /** Copies files between a container and this machine. @throws UserError FILE_NOT_FOUND, BAD_VALUE */
 export async function copyFiles(options: CopyFilesOptions): Promise<void> {
   return atDisk(options, async () => (await import('./copy.ts')).copyFiles(options));
+}
+
+/** What two environments, images or archives differ in. @throws UserError USAGE, NOT_RUNNING, NOT_BUILT, IMAGE_NOT_FOUND, … */
+export async function diff(options: DiffOptions): Promise<DiffResult> {
+  return atDisk(options, async () => (await import('./diff.ts')).diff(options));
 }

@@ -11,6 +11,7 @@ const table: Readonly<Record<string, { readonly values: readonly string[]; reado
   oci: { values: ['base'] },
   registry: { values: ['base', 'oci'] },
   store: { values: ['base', 'oci'] },
+  compare: { values: ['base', 'oci', 'store'] },
   engine: { values: ['base', 'oci', 'store'] },
   config: { values: ['base'] },
   resolve: { values: ['base', 'oci', 'config', 'registry'] },

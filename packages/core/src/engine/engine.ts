@@ -205,6 +205,8 @@ export interface Container {
    * there file by file: stop it for all of one moment.
    */
   commit(): Promise<LayerId>;
+  /** Shows `look` the change set that `commit` would make a layer of, as overlayfs has it; it is gone afterwards. */
+  changes<T>(look: (directory: string) => T): Promise<T>;
   /** A tar of a path inside, its names beginning with the path's last; of `/`, without what is mounted in it. @throws UserError FILE_NOT_FOUND */
   archive(path: string): AsyncIterable<Buffer>;
   /** Copies between a path inside and an absolute one of this machine, as cp -r does. @throws UserError FILE_NOT_FOUND, BAD_VALUE */

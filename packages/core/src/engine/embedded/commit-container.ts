@@ -1,7 +1,8 @@
 import { existsSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyTree } from '../../store/copy-tree.ts';
-import type { LayerId } from '../../store/layer-store.ts';
+import type { CommitOptions, Draft, LayerId } from '../../store/layer-store.ts';
+import { defaultEpoch, normalise } from '../../store/normalise.ts';
 import { UserError } from '../../base/errors.ts';
 import { containerFiles, readRecord } from './container-files.ts';
 import { swapOwner } from './id-swap.ts';
@@ -12,6 +13,22 @@ import type { Owner } from './tree.ts';
 
 /** A copy of what was changed becomes a layer on what the container stands on. The caller holds the container. */
 export async function commitContainer(directory: string, context: StartContext): Promise<LayerId> {
+  return withChanges(directory, context, (draft, options) => draft.commit(options));
+}
+
+/** Shows the change set that `commitContainer` would make a layer of. The caller holds the container. */
+export async function showChanges<T>(directory: string, context: StartContext, look: (changes: string) => T): Promise<T> {
+  return withChanges(directory, context, async (draft, options, layers) => {
+    normalise(draft.upper, layers, defaultEpoch, options);
+    return look(draft.upper);
+  });
+}
+
+async function withChanges<T>(
+  directory: string,
+  context: StartContext,
+  use: (draft: Draft, options: CommitOptions, layers: readonly string[]) => Promise<T>,
+): Promise<T> {
   const record = readRecord(directory);
   if (!record) throw new UserError('NOT_RUNNING', 'The container does not exist any more.');
   const files = containerFiles(directory);
@@ -27,7 +44,7 @@ export async function commitContainer(directory: string, context: StartContext):
     copyTree(files.upper, draft.upper, ownerOf, false);
     await storageOf(record, context).collect({ layers, upper: draft.upper, work: draft.work, target: draft.merged });
   }
-  return await draft.commit({ litter: mountPoints(record.spec.mounts.map(({ target }) => target)) });
+  return await use(draft, { litter: mountPoints(record.spec.mounts.map(({ target }) => target)) }, layers);
 }
 
 /** What mounting may have made in the tree, parents first: gone when it is empty. */

@@ -22,7 +22,7 @@ import type {
 import { removeCgroup } from './cgroup.ts';
 import { cgroupPath, containerFiles, readProcesses, readRecord, writeJson, type ContainerFiles, type Journal } from './container-files.ts';
 import { archiveOf, copyIn, copyOut } from './container-copies.ts';
-import { commitContainer } from './commit-container.ts';
+import { commitContainer, showChanges } from './commit-container.ts';
 import { containerLog } from './container-log.ts';
 import { execInRunningContainer } from './exec.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
@@ -132,6 +132,11 @@ export class EmbeddedContainer implements Container {
   async commit(): Promise<LayerId> {
     using _held = await this.hold();
     return commitContainer(this.directory, this.context);
+  }
+
+  async changes<T>(look: (directory: string) => T): Promise<T> {
+    using _held = await this.hold();
+    return showChanges(this.directory, this.context, look);
   }
 
   async *archive(path: string): AsyncGenerator<Buffer> {
