@@ -20,7 +20,7 @@ export const server: EditorPart = {
 };
 
 /** Name of the folder in the directory of editors; the number grows when what is left out or put in changes. */
-export const editorKey: string = `${client.version}-${server.version}-1-${process.arch}`;
+export const editorKey: string = `${client.version}-${server.version}-2-${process.arch}`;
 
 /** Where the parts are: in the directory of editors of this machine, or as a container sees that. */
 export interface EditorTree {

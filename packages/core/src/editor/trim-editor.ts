@@ -43,7 +43,7 @@ export function replaceNatives(server: string): void {
   replace('@vscode/native-watchdog', 'exports.start = () => {};\n');
 }
 
-/** The part of spdlog's interface that VS Code uses (platform/log/node/spdlogLog.ts). */
+/** The part of spdlog's interface that VS Code uses (platform/log/node/spdlogLog.ts); it imports names, which Node finds only where each is assigned. */
 const plainLog = `const { appendFileSync, mkdirSync } = require('node:fs');
 const names = ['trace', 'debug', 'info', 'warn', 'error', 'critical'];
 class Logger {
@@ -64,7 +64,10 @@ class Logger {
 }
 names.forEach((name, level) => { Logger.prototype[name] = function (text) { this.log(level, text); }; });
 const make = async (name, file) => new Logger(name, file);
-module.exports = { version: 0, Logger, setLevel() {}, setFlushOn() {}, shutdown() {}, createRotatingLogger: make, createAsyncRotatingLogger: make };
+exports.version = 0;
+exports.Logger = Logger;
+exports.setLevel = exports.setFlushOn = exports.shutdown = () => {};
+exports.createRotatingLogger = exports.createAsyncRotatingLogger = make;
 `;
 
 /** Removes what is of no use here: for people who debug the editor itself, for other machines, in other languages. */
