@@ -1,16 +1,16 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { BridgeOptions, CodeHost, CodeOptions, Options } from './contract.ts';
+import type { CodeHost, CodeOptions, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { start } from './base/processes.ts';
-import type { EnvironmentId } from './container/environment.ts';
-import { Environments } from './container/environment.ts';
-import { bridge as bridgeTo } from './editor/bridge.ts';
+import { loadConfig } from './config/load-config.ts';
+import type { EnvironmentId, EnvironmentRecord } from './container/environment.ts';
 import { browserHost } from './editor/browser-host.ts';
+import { customizationsOf, type Customizations } from './editor/customizations.ts';
 import { bringUp } from './editor/bring-up.ts';
 import { installEditor } from './editor/install-editor.ts';
 import { configOrThrow } from './enter.ts';
-import { openContainer, placesOf } from './open-tools.ts';
+import { placesOf } from './open-tools.ts';
 
 /** Serves the editor, with a window in the environment (which is brought up) or on the folder of this machine. Disposed: it ends. */
 export async function code(options: CodeOptions): Promise<CodeHost> {
@@ -33,19 +33,6 @@ export async function code(options: CodeOptions): Promise<CodeHost> {
     openInBrowser: () => openInBrowser(url, runtime, options.env),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
-}
-
-/** Connects our stdin and stdout to the server of a running environment. @throws UserError NOT_RUNNING, EDITOR_FAILED */
-export async function bridge(options: BridgeOptions): Promise<void> {
-  const { environmentId } = options;
-  const record = /^[0-9a-f]{16}$/.test(environmentId)
-    ? new Environments(placesOf(options)).read(environmentId as EnvironmentId)
-    : undefined;
-  if (!record)
-    throw new UserError('NOT_RUNNING', `There is no environment ${environmentId} on this machine.`, {
-      hint: 'devenv ps lists those that are here',
-    });
-  await bridgeTo(await openContainer(options, record.spec.id), { directory: placesOf(options).editor, signal: options.signal });
 }
 
 function editorPlaces(options: Pick<Options, 'env'>): { readonly directory: string; readonly runtime: string; readonly state: string } {

@@ -1,12 +1,16 @@
+import type { Customizations } from './customizations.ts';
+
 /** Arguments of the program below. */
 export interface BridgeArguments {
   /** Folder of the server, as the program sees it. */
   readonly server: string;
+  /** For a server that has to be started. */
+  readonly customizations: Customizations;
 }
 
-/** `NODE -e bridgeProgram SERVER`, as a command. */
-export function bridgeCommand(node: string, { server }: BridgeArguments): readonly string[] {
-  return [node, '-e', bridgeProgram, server];
+/** `NODE -e bridgeProgram SERVER CUSTOMIZATIONS`, as a command. */
+export function bridgeCommand(node: string, { server, customizations }: BridgeArguments): readonly string[] {
+  return [node, '-e', bridgeProgram, server, JSON.stringify(customizations)];
 }
 
 /**
@@ -19,7 +23,7 @@ export function bridgeCommand(node: string, { server }: BridgeArguments): readon
  */
 const bridgeProgram = `
 const fs = require('node:fs'), net = require('node:net'), os = require('node:os'), path = require('node:path');
-const server = process.argv[1], uid = process.getuid();
+const server = process.argv[1], wanted = JSON.parse(process.argv[2]), uid = process.getuid();
 const product = JSON.parse(fs.readFileSync(path.join(server, 'product.json'), 'utf8'));
 const place = '/tmp/devenv-editor-' + uid;
 const at = (name) => path.join(place, product.commit.slice(0, 12) + '.' + name);
@@ -47,12 +51,22 @@ function home() {
   const folder = path.join(os.homedir(), '.devenv-server');
   try { fs.mkdirSync(folder, { recursive: true, mode: 0o700 }); fs.accessSync(folder, fs.constants.W_OK); return folder; } catch { return path.join(place, 'server'); }
 }
+function configure(data) {
+  if (Object.keys(wanted.settings).length === 0) return;
+  const file = path.join(data, 'data/Machine/settings.json');
+  let settings = {};
+  try { settings = JSON.parse(fs.readFileSync(file, 'utf8')); } catch {}
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, JSON.stringify({ ...settings, ...wanted.settings }, undefined, 2) + '\\n');
+}
 async function start() {
   for (const name of ['sock', 'token']) fs.rmSync(at(name), { force: true });
   fs.writeFileSync(at('token'), require('node:crypto').randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' });
-  const log = fs.openSync(at('log'), 'w', 0o600);
+  const log = fs.openSync(at('log'), 'w', 0o600), data = home();
+  try { configure(data); } catch (error) { fs.writeSync(log, 'settings: ' + error.message + '\\n'); }
   const args = ['--socket-path', at('sock'), '--connection-token-file', at('token'), '--accept-server-license-terms',
-    '--telemetry-level', 'off', '--server-data-dir', home()];
+    '--telemetry-level', 'off', '--server-data-dir', data,
+    ...wanted.extensions.flatMap((name) => ['--install-extension', name]), ...(wanted.extensions.length > 0 ? ['--start-server'] : [])];
   const child = require('node:child_process').spawn(process.execPath, [path.join(server, 'out/server-main.js'), ...args],
     { detached: true, stdio: ['ignore', log, log], cwd: '/' });
   let ended;

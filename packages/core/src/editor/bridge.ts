@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { editorPath, type Container } from '../engine/engine.ts';
 import { execute } from '../session/execute.ts';
 import { bridgeCommand } from './bridge-program.ts';
+import type { Customizations } from './customizations.ts';
 import { editorKey, editorTree } from './editor-parts.ts';
 
 export interface BridgeOptions {
@@ -11,6 +12,8 @@ export interface BridgeOptions {
   readonly directory: string;
   /** Folder in it whose server the editor speaks to; default: that of the browser host. */
   readonly key?: string;
+  /** For a server that is started now. */
+  readonly customizations: Customizations;
   readonly signal: AbortSignal;
 }
 
@@ -19,13 +22,16 @@ export interface BridgeOptions {
  * JSON (version, commit, token), then the server's protocol. Ends with either side.
  * @throws UserError EDITOR_FAILED, NOT_RUNNING
  */
-export async function bridge(container: Pick<Container, 'exec'>, { directory, key = editorKey, signal }: BridgeOptions): Promise<void> {
+export async function bridge(
+  container: Pick<Container, 'exec'>,
+  { directory, key = editorKey, customizations, signal }: BridgeOptions,
+): Promise<void> {
   if (!existsSync(editorTree(directory, key).node))
     throw new UserError('EDITOR_FAILED', `There is no server for this editor in ${join(directory, key)}.`, {
       hint: 'Fetch it: devenv code',
     });
   const inside = editorTree(editorPath, key);
-  const { exitCode } = await startIn(container, bridgeCommand(inside.node, inside), signal);
+  const { exitCode } = await startIn(container, bridgeCommand(inside.node, { server: inside.server, customizations }), signal);
   if (exitCode !== 0) throw new UserError('EDITOR_FAILED', "The editor's server in the environment cannot be reached; it says why above.");
 }
 
