@@ -77,6 +77,13 @@ export function parseUp(argv: readonly string[]): (BuildFlags & CacheFlags) | un
   };
 }
 
+/** The words after `code`, when they are those of an editor that wants its pipe. */
+export function parseBridge(argv: readonly string[]): { readonly flags: SharedFlags; readonly environmentId: string } | undefined {
+  const values = parse(argv, { ...sharedOptions, bridge: { type: 'string' } });
+  const flags = values && sharedFlags(values);
+  return flags && values.bridge !== undefined ? { flags, environmentId: values.bridge } : undefined;
+}
+
 const sharedOptions = {
   cwd: { type: 'string', short: 'C' },
   config: { type: 'string' },

@@ -1,14 +1,18 @@
 import packageFile from '../package.json' with { type: 'json' };
-import { parseUp } from './command-line.ts';
+import { parseBridge, parseUp } from './command-line.ts';
 
 /**
- * Carries out `up` and `--version` without loading oclif, which costs more than the rest of a warm command. Returns the exit
+ * Carries out `up`, `code --bridge` and `--version` without loading oclif, which costs more than the rest of a warm command. Returns the exit
  * code, or undefined when a word is not fully understood: then oclif decides and explains.
  */
 export async function fastPath(verb: string | undefined, rest: readonly string[]): Promise<number | undefined> {
   if (verb === 'up') {
     const flags = parseUp(rest);
     return flags && (await import('./verbs/up.ts')).up(flags);
+  }
+  if (verb === 'code') {
+    const parsed = parseBridge(rest);
+    return parsed && (await import('./verbs/bridge.ts')).bridge(parsed.flags, parsed.environmentId);
   }
   if (verb === undefined && rest[0] === '--version') {
     process.stdout.write(`${packageFile.version}\n`);

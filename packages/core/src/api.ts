@@ -145,5 +145,5 @@ export async function code(options: CodeOptions): Promise<CodeHost> {
 
 /** Connects our stdin and stdout to the editor's server in a running environment (docs/editors.md). @throws UserError NOT_RUNNING, EDITOR_FAILED */
 export async function bridge(options: BridgeOptions): Promise<void> {
-  return atDisk(options, async () => (await import('./code.ts')).bridge(options));
+  return atDisk(options, async () => (await import('./bridge.ts')).bridge(options));
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Args, Flags, type Command, type Interfaces } from '@oclif/core';
 import { perform, type Core } from '../perform.ts';
+import { bridge } from '../verbs/bridge.ts';
 import { DevenvCommand } from './command.ts';
 import { sharedFlags, sharedValues } from './flags.ts';
 
@@ -26,12 +27,7 @@ export default class Code extends DevenvCommand {
     const { args, flags } = await this.parse(Code);
     const shared = sharedValues(flags);
     const environmentId: string | undefined = flags['bridge'];
-    if (environmentId !== undefined) {
-      return await perform('bridge', shared, async ({ core, options }) => {
-        await core.bridge({ ...options, environmentId });
-        return {};
-      });
-    }
+    if (environmentId !== undefined) return await bridge(shared, environmentId);
     return await perform('code', shared, async ({ core, options }) => {
       const [folder, port]: [string | undefined, number | undefined] = [args['folder'], flags['port']];
       await using host = await core.code({

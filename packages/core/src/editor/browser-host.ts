@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join as joinPath } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { extname, join as joinPath, resolve } from 'node:path';
 import { Duplex } from 'node:stream';
 import { serveLoopback, type Answer, type LoopbackServer, type WebSocket } from '../base/loopback-server.ts';
 import { getOver } from '../base/http-over-stream.ts';
 import { join, shortened, type Connection } from './connections.ts';
 import { startDevenv, type DevenvProgram } from './devenv-program.ts';
-import type { EditorTree } from './editor-parts.ts';
+import { editorPath } from '../engine/engine.ts';
+import { editorTree, type EditorTree } from './editor-parts.ts';
 import { readGreeting } from './greeting.ts';
 import { localServer } from './local-server.ts';
 import { page } from './page.ts';
@@ -42,7 +43,7 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
     open: ['client'],
     answer: async ({ pathname, searchParams }) => {
       if (pathname === '/') return page({ ...product, port: server.port, hostAuthority, nonce: randomBytes(16).toString('base64') });
-      return pathname === '/remote-resource' ? await remoteResource(searchParams, open) : undefined;
+      return pathname === '/remote-resource' ? await remoteResource(searchParams, open, tree) : undefined;
     },
     sockets: {
       '/connect': (socket, query) => void connect(socket, query, open),
@@ -78,20 +79,46 @@ function bridgeTo(authority: string, program: DevenvProgram): Connection {
 }
 
 /** Icons and images of extensions that are in the container: the client asks for them by address. */
-async function remoteResource(query: URLSearchParams, open: Open): Promise<Answer> {
+async function remoteResource(query: URLSearchParams, open: Open, tree: EditorTree): Promise<Answer> {
+  const own = ownFile(query.get('path') ?? '', tree);
+  if (own) return own;
   const connection = await open(authorityOf(query));
   try {
-    const stream = Duplex.from({ readable: connection.output, writable: connection.input });
+    const { output, input } = connection;
+    const stream = output instanceof Duplex ? output : Duplex.from({ readable: output, writable: input });
     const { token } =
       connection.greeting === undefined ? await readGreeting(stream) : (JSON.parse(connection.greeting) as { token: string });
     const asked = new URLSearchParams({ path: query.get('path') ?? '', tkn: token });
     const { status, type, body } = await getOver(stream, `/vscode-remote-resource?${asked.toString()}`);
-    // Whatever it is, it is no page of ours.
-    return { status, headers: { 'content-type': type, 'content-security-policy': "default-src 'none'; sandbox" }, body };
+    return { status, headers: { 'content-type': type, ...noPage }, body };
   } finally {
     connection.close();
   }
 }
+
+/** Whatever a resource is, it is no page of ours. */
+const noPage = { 'content-security-policy': "default-src 'none'; sandbox" };
+
+/** What the server has itself is the same here as in every container, and needs no connection. */
+function ownFile(path: string, { server }: EditorTree): Answer | undefined {
+  const inside = editorTree(editorPath).server;
+  const folder = [inside, server].find((each) => path.startsWith(`${each}/`));
+  if (folder === undefined) return undefined;
+  const found = resolve(server, path.slice(folder.length + 1));
+  if (!found.startsWith(`${server}/`) || !existsSync(found)) return { status: 404, body: 'There is no such file.' };
+  const type = types[extname(found)] ?? 'application/octet-stream';
+  return { headers: { 'content-type': type, 'cache-control': 'private, max-age=3600', ...noPage }, body: readFileSync(found) };
+}
+
+const types: Readonly<Record<string, string>> = {
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.woff': 'font/woff',
+  '.woff2': 'font/woff2',
+  '.ttf': 'font/ttf',
+  '.css': 'text/css',
+};
 
 /** @throws Error for what is no authority of ours */
 function authorityOf(query: URLSearchParams): string {

@@ -66,8 +66,11 @@ names.forEach((name, level) => { Logger.prototype[name] = function (text) { this
 const make = async (name, file) => new Logger(name, file);
 exports.version = 0;
 exports.Logger = Logger;
-exports.setLevel = exports.setFlushOn = exports.shutdown = () => {};
-exports.createRotatingLogger = exports.createAsyncRotatingLogger = make;
+exports.setLevel = () => {};
+exports.setFlushOn = () => {};
+exports.shutdown = () => {};
+exports.createRotatingLogger = make;
+exports.createAsyncRotatingLogger = make;
 `;
 
 /** Removes what is of no use here: for people who debug the editor itself, for other machines, in other languages. */

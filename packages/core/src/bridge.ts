@@ -1,0 +1,35 @@
+import type { BridgeOptions, Options } from './contract.ts';
+import { UserError } from './base/errors.ts';
+import { loadConfig } from './config/load-config.ts';
+import { Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
+import { bridge as bridgeTo } from './editor/bridge.ts';
+import { customizationsOf, type Customizations } from './editor/customizations.ts';
+import { openContainer, placesOf } from './open-tools.ts';
+
+/** Connects our stdin and stdout to the server of a running environment. @throws UserError NOT_RUNNING, EDITOR_FAILED */
+export async function bridge(options: BridgeOptions): Promise<void> {
+  const { environmentId } = options;
+  const record = /^[0-9a-f]{16}$/.test(environmentId)
+    ? new Environments(placesOf(options)).read(environmentId as EnvironmentId)
+    : undefined;
+  if (!record)
+    throw new UserError('NOT_RUNNING', `There is no environment ${environmentId} on this machine.`, {
+      hint: 'devenv ps lists those that are here',
+    });
+  await bridgeTo(await openContainer(options, record.spec.id), {
+    directory: placesOf(options).editor,
+    customizations: customizationsFor(record, options.env),
+    signal: options.signal,
+  });
+}
+
+/** Of a file that cannot be read now: none, since the window is what its user mends it in. */
+function customizationsFor({ folder, configFile, spec }: EnvironmentRecord, env: Options['env']): Customizations {
+  try {
+    const { customizations } = loadConfig({ cwd: folder, configFile, env });
+    return customizationsOf(customizations, spec.workdir);
+  } catch (error) {
+    if (error instanceof UserError) return customizationsOf({}, spec.workdir);
+    throw error;
+  }
+}
