@@ -81,7 +81,7 @@ test('the server wants a token that is in a file of the user alone, and in no co
 });
 
 test('the page has asked nobody else, and its policy forbids it', async () => {
-  const own = new Set([`http://127.0.0.1:${code.port}`, `ws://127.0.0.1:${code.port}`]);
+  const own = new Set([`http://devenv.localhost:${code.port}`, `ws://devenv.localhost:${code.port}`]);
   const foreign = browser.asked.filter((url) => !/^(?:data|blob):/.test(url) && !own.has(new URL(url).origin));
   expect(foreign).toEqual([]);
   expect(browser.asked.length).toBeGreaterThan(20);
@@ -95,9 +95,9 @@ test.each([
   ['a wrong cookie', '/', { cookie: 'devenv-PORT=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' }],
   ["another name's Host", 'TOKEN', { host: 'evil.example:PORT' }],
   ["another name's Host on the client", '/client/out/nls.messages.js', { host: 'evil.example:PORT' }],
-  ["a webview's Host for what is no file of the client", 'TOKEN', { host: 'a.localhost:PORT' }],
+  ["a webview's Host for what is no file of the client", 'TOKEN', { host: 'a.devenv.localhost:PORT' }],
   ['another Origin', 'TOKEN', { origin: 'http://evil.example' }],
-  ["a webview's Origin", 'TOKEN', { origin: 'http://a.localhost:PORT' }],
+  ["a webview's Origin", 'TOKEN', { origin: 'http://a.devenv.localhost:PORT' }],
 ])('a request with %s is refused', async (_what, path, headers) => {
   expect(await ask(path, headers)).toBe(403);
 });
@@ -105,6 +105,10 @@ test.each([
 test.each([
   ['the right cookie from another Origin', { cookie: 'COOKIE', origin: 'http://evil.example' }],
   ['the right cookie from no Origin', { cookie: 'COOKIE' }],
+  [
+    "the right cookie from a webview's Origin",
+    { cookie: 'COOKIE', host: 'devenv.localhost:PORT', origin: 'http://a.devenv.localhost:PORT' },
+  ],
   ['no cookie', { origin: 'http://127.0.0.1:PORT' }],
 ])('a WebSocket with %s is refused', async (_what, headers) => {
   for (const path of ['/devenv-cli', `/connect?authority=devenv%2B${code.environmentId}`]) expect(await ask(path, headers, true)).toBe(403);

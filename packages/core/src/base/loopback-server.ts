@@ -9,9 +9,11 @@ import { UserError } from './errors.ts';
 export type { WebSocket };
 
 export interface LoopbackOptions {
+  /** The page's host is NAME.localhost, which browsers know to be this machine (RFC 6761): then X.NAME.localhost is of the same site, but another origin. */
+  readonly name: string;
   /** 0: one that is free. */
   readonly port: number;
-  /** Folders by the first part of the path at which their files are. Files of `open` have no secrets: they are also served at NAME.localhost, to anybody here. */
+  /** Folders by the first part of the path at which their files are. Files of `open` have no secrets: they are also served at X.NAME.localhost, to anybody here. */
   readonly files: Readonly<Record<string, string>>;
   readonly open: readonly string[];
   /** Answers what is no file; undefined: there is nothing. */
@@ -33,7 +35,7 @@ export interface LoopbackServer extends AsyncDisposable {
 }
 
 /**
- * Serves one user of this machine, on 127.0.0.1 only. Others on it, and pages of other origins, are kept out: a request needs the
+ * Serves one user of this machine, on its loopback only: on both addresses, since else another user could take the one that a browser tries first. Others on it, and pages of other origins, are kept out: a request needs the
  * token (once in its address, from then on in a cookie), a Host that is ours (a foreign name may be made to point here), and
  * where the browser tells its origin, ours.
  * @throws UserError PORT_TAKEN
@@ -41,74 +43,95 @@ export interface LoopbackServer extends AsyncDisposable {
 export async function serveLoopback(options: LoopbackOptions): Promise<LoopbackServer> {
   const token = randomBytes(24).toString('base64url');
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 });
-  const server = createServer();
-  const guard = new Guard(token, () => (server.address() as AddressInfo).port);
-  server.on('request', (request, response) => void respond(request, response, { options, guard }));
-  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    const url = guard.url(request);
-    const take = options.sockets[url.pathname];
-    if (!take || guard.refusal(request.headers, true) !== undefined)
-      return stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
-    return sockets.handleUpgrade(request, stream, head, (socket) => take(socket, url.searchParams));
-  });
-  await listen(server, options.port);
-  const { port } = server.address() as AddressInfo;
+  let guard: Guard | undefined;
+  const make = (): Server => {
+    const server = createServer((request, response) => void respond(request, response, { options, guard: guard! }));
+    return server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+      const url = guard!.url(request);
+      const take = options.sockets[url.pathname];
+      if (!take || guard!.refusal(request.headers, true) !== undefined) {
+        stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
+        return;
+      }
+      sockets.handleUpgrade(request, stream, head, (socket) => take(socket, url.searchParams));
+    });
+  };
+  const servers = await listenOnBoth(make, options.port);
+  const { port } = servers[0]!.address() as AddressInfo;
+  guard = new Guard(token, options.name, port);
   return {
     port,
     url(path) {
-      const url = new URL(path, `http://127.0.0.1:${port}`);
+      const url = new URL(path, `http://${options.name}.localhost:${port}`);
       url.searchParams.set('token', token);
       return url.href;
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets.clients) socket.terminate();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await Promise.all(servers.map(close));
     },
   };
 }
 
-function listen(server: Server, port: number): Promise<void> {
+/** One server each for 127.0.0.1 and, where there is such an address, ::1, at the same port. */
+async function listenOnBoth(make: () => Server, port: number): Promise<readonly Server[]> {
+  for (let attempt = 1; ; attempt++) {
+    const first = await listen(make(), port, '127.0.0.1');
+    try {
+      return [first, await listen(make(), (first.address() as AddressInfo).port, '::1')];
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return [first];
+      await close(first);
+      if (!(error instanceof UserError) || port !== 0 || attempt === 20) throw error;
+    }
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<Server> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new UserError('PORT_TAKEN', `Port ${port} of this machine is already in use.`, {
-              hint: 'Leave --port away, or name another one.',
-            })
-          : error,
-      ),
-    );
-    server.listen(port, '127.0.0.1', resolve);
+    server.once('error', (error: NodeJS.ErrnoException) => reject(error.code === 'EADDRINUSE' ? taken(port) : error));
+    server.listen(port, host, () => resolve(server));
   });
+}
+
+function taken(port: number): UserError {
+  return new UserError('PORT_TAKEN', `Port ${port} of this machine is already in use.`, {
+    hint: 'Leave --port away, or name another one.',
+  });
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
 }
 
 class Guard {
   readonly #token: Buffer;
-  readonly #port: () => number;
-
-  constructor(token: string, port: () => number) {
-    this.#token = Buffer.from(token);
-    this.#port = port;
-  }
-
+  readonly #hosts: readonly string[];
+  readonly #openHost: RegExp;
   /** Ports of one host share cookies. */
-  get cookie(): string {
-    return `devenv-${this.#port()}`;
+  readonly cookie: string;
+
+  constructor(token: string, name: string, port: number) {
+    this.#token = Buffer.from(token);
+    this.#hosts = [`${name}.localhost:${port}`, `localhost:${port}`, `127.0.0.1:${port}`];
+    this.#openHost = new RegExp(`^[a-z0-9-]+\\.(?:${name}\\.)?localhost:${port}$`);
+    this.cookie = `${name}-${port}`;
   }
 
-  /** What may be asked of us, whatever the Host says. */
+  /** What is asked of us, whatever the Host says. */
   url(request: IncomingMessage): URL {
-    return new URL(`http://127.0.0.1:${this.#port()}${(request.url ?? '/').replace(/^\/+/, '/')}`);
+    return new URL(`http://127.0.0.1${(request.url ?? '/').replace(/^\/+/, '/')}`);
   }
 
-  isOpenHost(request: IncomingMessage): boolean {
-    return new RegExp(`^[a-z0-9-]+\\.localhost:${this.#port()}$`).test(request.headers.host ?? '');
+  isOpenHost({ headers: { host = '' } }: IncomingMessage): boolean {
+    return !this.#hosts.includes(host) && this.#openHost.test(host);
   }
 
   /** Why a request is refused. `strict`: it has to tell its origin. */
   refusal({ host = '', origin, cookie = '' }: IncomingHttpHeaders, strict: boolean): string | undefined {
-    if (host !== `127.0.0.1:${this.#port()}` && host !== `localhost:${this.#port()}`) return 'This name is not ours.';
+    if (!this.#hosts.includes(host)) return 'This name is not ours.';
     if (origin === undefined ? strict : origin !== `http://${host}`) return 'Another origin may not use this page.';
     const own = cookie.split('; ').find((each) => each.startsWith(`${this.cookie}=`));
     if (this.isToken(own?.slice(this.cookie.length + 1))) return undefined;

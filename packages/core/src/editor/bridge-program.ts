@@ -26,7 +26,8 @@ const fs = require('node:fs'), net = require('node:net'), os = require('node:os'
 const server = process.argv[1], wanted = JSON.parse(process.argv[2]), uid = process.getuid();
 const product = JSON.parse(fs.readFileSync(path.join(server, 'product.json'), 'utf8'));
 const place = '/tmp/devenv-editor-' + uid;
-const at = (name) => path.join(place, product.commit.slice(0, 12) + '.' + name);
+const key = path.basename(path.dirname(server));
+const at = (name) => path.join(place, key + '.' + name);
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 const fail = (text) => { process.stderr.write(text + '\\n'); process.exit(1); };
 
@@ -44,7 +45,7 @@ function connect() {
 function claim() {
   return new Promise((done) => {
     const lock = net.createServer();
-    lock.once('error', () => done(undefined)).listen('\\0devenv-editor-' + uid + '-' + product.commit, () => done(lock));
+    lock.once('error', () => done(undefined)).listen('\\0devenv-editor-' + uid + '-' + key, () => done(lock));
   });
 }
 function home() {

@@ -38,6 +38,7 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
   const open = (authority: string): Promise<Connection> =>
     authority === hostAuthority ? local.connect() : Promise.resolve(bridgeTo(authority, program));
   const server = await serveLoopback({
+    name: 'devenv',
     port: options.port,
     files: { client: tree.client, ...extensions },
     open: ['client'],

@@ -5,7 +5,6 @@ export interface PageOptions {
   readonly version: string;
   readonly commit: string;
   readonly nonce: string;
-  /** `127.0.0.1:PORT`, as the browser names it. */
   readonly port: number;
   /** Authority of windows that show this machine. */
   readonly hostAuthority: string;
@@ -13,16 +12,16 @@ export interface PageOptions {
 
 /**
  * The page around the web client. What it shows is in its own address: `?environment=ID&folder=PATH` a container, `?folder=PATH` this
- * machine. Nothing in it leads to another host, and its policy forbids it; webviews have origins of their own, NAME.localhost.
+ * machine. Nothing in it leads to another host, and its policy forbids it; webviews have origins of their own, X.devenv.localhost.
  */
 export function page(options: PageOptions): Answer {
   const { nonce, port } = options;
-  const own = ['127.0.0.1', 'localhost'].map((host) => `ws://${host}:${port}`).join(' ');
+  const own = ['devenv.localhost', 'localhost', '127.0.0.1'].map((host) => `ws://${host}:${port}`).join(' ');
   const policy = [
     "default-src 'none'",
     `script-src 'self' 'nonce-${nonce}' 'unsafe-eval' blob:`,
     "worker-src 'self' blob: data:",
-    `frame-src 'self' blob: data: http://*.localhost:${port}`,
+    `frame-src 'self' blob: data: http://*.localhost:${port} http://*.devenv.localhost:${port}`,
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self' data: blob:",
@@ -51,6 +50,8 @@ const [environment, folder, file] = ['environment', 'folder', 'workspace'].map((
 const remoteAuthority = environment === undefined ? settings.hostAuthority : 'devenv+' + environment;
 const at = (path) => URI.from({ scheme: 'vscode-remote', authority: remoteAuthority, path });
 const extension = (path) => URI.from({ scheme: location.protocol.slice(0, -1), authority: location.host, path: '/' + path });
+// Of our own site if our name allows: browsers that keep strangers' cookies out break webviews otherwise.
+const webviews = location.hostname === 'devenv.localhost' ? 'devenv.localhost' : 'localhost';
 const address = (uri) => {
   const parameters = new URLSearchParams();
   const authority = decodeURIComponent(uri.authority);
@@ -66,7 +67,7 @@ create(document.body, {
     nameShort: 'devenv', nameLong: 'devenv code', applicationName: 'devenv', dataFolderName: '.devenv-code', urlProtocol: 'devenv-code',
     version: settings.version, commit: settings.commit, quality: 'stable',
     webEndpointUrlTemplate: location.origin + '/client',
-    webviewContentExternalBaseUrlTemplate: 'http://{{uuid}}.localhost:' + location.port + '/client/out/vs/workbench/contrib/webview/browser/pre/',
+    webviewContentExternalBaseUrlTemplate: 'http://{{uuid}}.' + webviews + ':' + location.port + '/client/out/vs/workbench/contrib/webview/browser/pre/',
     extensionEnabledApiProposals: { 'devenv.devenv-resolver': ['resolvers'] },
     enableTelemetry: false,
   },
