@@ -88,8 +88,8 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
     });
     await progress.close();
     if (outcome.message && progress.mode !== 'quiet') progress.message(outcome.message);
-    if (flags.json && outcome.json) writeData(host.stdout, JSON.stringify({ schema: 1, outcome: 'success', ...outcome.json }));
-    else if (outcome.text) writeData(host.stdout, outcome.text);
+    if (flags.json && outcome.json) await writeData(host.stdout, JSON.stringify({ schema: 1, outcome: 'success', ...outcome.json }));
+    else if (outcome.text) await writeData(host.stdout, outcome.text);
     return outcome.exitCode ?? 0;
   } catch (error) {
     await progress.close();
@@ -142,7 +142,7 @@ async function failed(
   } else if (!flags.json) {
     host.stderr.write(`${json}\n`);
   }
-  if (flags.json) writeData(host.stdout, json);
+  if (flags.json) await writeData(host.stdout, json);
   return exitCodeOf(verb, userError, received);
 }
 
@@ -165,10 +165,11 @@ function workingDirectory(core: Core, flag: string | undefined, cwd: string): st
   return path;
 }
 
-function writeData(stream: NodeJS.WriteStream, text: string): void {
+/** Waits until all of it is written: a pipe takes 64 KiB at a time, and what it had not taken would end with this process. */
+async function writeData(stream: NodeJS.WriteStream, text: string): Promise<void> {
   // A reader that went away (`devenv ps | head -1`) is no error of ours.
   if (!stream.listeners('error').includes(ignoreClosedPipe)) stream.on('error', ignoreClosedPipe);
-  stream.write(`${text}\n`);
+  await new Promise<void>((done) => void stream.write(`${text}\n`, () => done()));
 }
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {

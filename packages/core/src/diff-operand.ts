@@ -32,6 +32,8 @@ export interface Side {
   readonly parameters: Parameters;
   /** Lowest first: here, or wherever the image is. */
   readonly layers: readonly (LayerId | Layer)[];
+  /** Nobody has checked yet that the layers are what they are said to be. */
+  readonly claimed?: boolean;
   /** What was changed by hand on top of them. */
   readonly changes?: () => Promise<LayerFacts>;
 }
@@ -67,7 +69,7 @@ export async function openSide(operand: Operand, options: Options, tools: ImageT
     case 'archive':
     case 'layout': {
       const registry = await localRegistry(operand, join(tools.directories.cache, 'archives'));
-      return sideOfImage(operand.path, await registry.get(localReference, hostPlatform()));
+      return { ...sideOfImage(operand.path, await registry.get(localReference, hostPlatform())), claimed: true };
     }
     default:
       throw new Error(`unexpected operand: ${JSON.stringify(operand satisfies never)}`);

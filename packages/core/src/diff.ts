@@ -60,7 +60,9 @@ async function readTrees(a: Side, b: Side, tools: ImageTools, options: Options):
   const changes = { a: await a.changes?.(), b: await b.changes?.() };
   const sources = await identify(a, b, tools);
   const keys = (layers: readonly LayerSource[]): string => layers.map(({ key }) => key).join(' ');
-  if (keys(sources.a) === keys(sources.b) && isNothing(changes.a) && isNothing(changes.b)) return undefined;
+  const isSame = keys(sources.a) === keys(sources.b) && isNothing(changes.a) && isNothing(changes.b);
+  const wanted = [...sources.a, ...sources.b].filter(({ claimed }) => !isSame || claimed);
+  if (wanted.length === 0) return undefined;
   const task = { type: 'task', id: 'diff', kind: 'image', title: `compare ${a.title} and ${b.title}` } as const;
   const started = performance.now();
   options.report({ ...task, state: 'started' });
@@ -69,11 +71,11 @@ async function readTrees(a: Side, b: Side, tools: ImageTools, options: Options):
     let bytes = 0;
     const onBytes = (count: number): void => options.report({ type: 'transfer', id: task.id, bytes: (bytes += count) });
     const read = new Map<string, LayerFacts>();
-    for (const source of [...sources.a, ...sources.b])
-      if (!read.has(source.key)) read.set(source.key, await source.read(onBytes, options.signal));
+    for (const source of wanted)
+      if (source.claimed || !read.has(source.key)) read.set(source.key, await source.read(onBytes, options.signal));
     const stack = (layers: readonly LayerSource[], changed: LayerFacts | undefined): ReturnType<typeof stackLayers> =>
       stackLayers([...layers.map(({ key }) => read.get(key)!), ...(changed ? [changed] : [])]);
-    const trees = { a: stack(sources.a, changes.a), b: stack(sources.b, changes.b) };
+    const trees = isSame ? undefined : { a: stack(sources.a, changes.a), b: stack(sources.b, changes.b) };
     options.report({ ...task, state: 'done', seconds: seconds() });
     return trees;
   } catch (error) {
@@ -89,6 +91,8 @@ function isNothing(changes: LayerFacts | undefined): boolean {
 /** A layer that may be read; the same key is the same layer. */
 interface LayerSource {
   readonly key: string;
+  /** What it is was only said, by a file that anybody may have written: it is read whatever else is known. */
+  readonly claimed: boolean;
   read(onBytes: (count: number) => void, signal: AbortSignal): Promise<LayerFacts>;
 }
 
@@ -101,27 +105,27 @@ async function identify(a: Side, b: Side, tools: ImageTools): Promise<Record<'a'
     for (const { diffId, layer } of layers) if (await tools.store.info(layer)) here.set(diffId, layer);
   // What a step made has no name elsewhere until somebody asks for it.
   if (isForeign) for (const id of own) here.set((await tools.store.info(id))?.diffId ?? (await tools.store.open(id)).diffId, id);
-  const sourceOf = (layer: LayerId | Layer): LayerSource => {
-    const id = typeof layer === 'string' ? layer : here.get(layer.diffId);
-    return id === undefined ? foreignSource(layer as Layer) : storedSource(id, tools);
-  };
-  return { a: a.layers.map(sourceOf), b: b.layers.map(sourceOf) };
+  const sourcesOf = ({ layers, claimed = false }: Side): readonly LayerSource[] =>
+    layers.map((layer) => {
+      const id = typeof layer === 'string' ? layer : here.get(layer.diffId);
+      if (id !== undefined && !claimed) return storedSource(id, tools);
+      return { key: id ?? (layer as Layer).diffId, claimed, read: streaming(layer as Layer) };
+    });
+  return { a: sourcesOf(a), b: sourcesOf(b) };
 }
 
-function foreignSource(layer: Layer): LayerSource {
-  return {
-    key: layer.diffId,
-    read: async (onBytes, signal) => {
-      const facts = await readArchive(await layer.open({ onBytes, signal }), signal);
-      layer.release?.();
-      return facts;
-    },
+function streaming(layer: Layer): LayerSource['read'] {
+  return async (onBytes, signal) => {
+    const facts = await readArchive(await layer.open({ onBytes, signal }), signal);
+    layer.release?.();
+    return facts;
   };
 }
 
 function storedSource(id: LayerId, { store }: ImageTools): LayerSource {
   return {
     key: id,
+    claimed: false,
     read: async (_onBytes, signal) => {
       // A normal user's copy lacks devices and other people's ids; the archive that it came as has them.
       if (isMapped() && (await store.info(id))?.chainId !== undefined)

@@ -109,9 +109,12 @@ function comparePackages(a: Packages | undefined, b: Packages | undefined): Sect
 
 function compareFiles(a: TreeNode, b: TreeNode): Section {
   const owners = { a: ownersOf(a), b: ownersOf(b) };
+  const ownerIn = (side: 'a' | 'b', { path, [side]: fact }: FileDifference): string | undefined => fact && owners[side](path.slice(1));
   const differences = [...compareTrees(a, b)].map((difference): Difference => {
     const { path, where, what } = difference;
-    const from = (where === 'b' ? undefined : owners.a(path.slice(1))) ?? (where === 'a' ? undefined : owners.b(path.slice(1)));
+    // A directory that both have is of many packages.
+    const isShared = where === 'both' && difference.a?.type === 'directory';
+    const from = isShared ? undefined : (ownerIn('a', difference) ?? ownerIn('b', difference));
     return {
       name: path,
       where,

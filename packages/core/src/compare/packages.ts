@@ -25,10 +25,10 @@ export function packagesOf(root: TreeNode): Packages | undefined {
   return packages;
 }
 
-/** Which package a file came with, for those that are asked. Paths without a leading slash. */
+/** Which package a file came with, or one of those that have a directory. Paths without a leading slash. */
 export function ownersOf(root: TreeNode): (path: string) => string | undefined {
   let owners: ReadonlyMap<string, string> | undefined;
-  return (path) => (owners ??= readOwners(root)).get(path);
+  return (path) => /^var\/lib\/dpkg\/info\/(.+?)(?::[a-z0-9]+)?\.[^./]+$/.exec(path)?.[1] ?? (owners ??= readOwners(root)).get(path);
 }
 
 function readOwners(root: TreeNode): ReadonlyMap<string, string> {
@@ -44,9 +44,8 @@ function readOwners(root: TreeNode): ReadonlyMap<string, string> {
     if (name === undefined) continue;
     for (const line of (node.fact.content?.bytes()?.toString('utf8') ?? '').split('\n')) {
       const path = real(line.slice(1));
-      if (lookUpType(root, path) !== 'directory') owners.set(path, name);
+      if (path !== '') owners.set(path, name);
     }
-    owners.set(`var/lib/dpkg/info/${file}`, name);
   }
   let [name, folder] = ['', ''];
   for (const line of (textAt(root, apkDatabase) ?? '').split('\n')) {
@@ -59,10 +58,6 @@ function readOwners(root: TreeNode): ReadonlyMap<string, string> {
 }
 
 const apkDatabase = 'lib/apk/db/installed';
-
-function lookUpType(root: TreeNode, path: string): string | undefined {
-  return path === '' ? 'directory' : lookUp(root, path)?.fact.type;
-}
 
 /** Images that have no dpkg of their own keep a file for each package (distroless). */
 function slimStanzas(root: TreeNode): ReadonlyMap<string, string>[] {

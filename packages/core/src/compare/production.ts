@@ -9,6 +9,7 @@ export function followsFromAdditions(
   { name, where }: { readonly name: string; readonly where: 'a' | 'b' | 'both' },
   { a, b }: { readonly a: TreeNode; readonly b: TreeNode },
 ): boolean {
+  if (caches.test(name)) return true;
   if (where !== 'both') return false;
   if (accounts.test(name)) return hasAllAccounts(textAt(a, name) ?? '', textAt(b, name) ?? '');
   return lists.some((pattern) => pattern.test(name));
@@ -16,10 +17,11 @@ export function followsFromAdditions(
 
 const accounts = /^\/etc\/(?:passwd|group)$/;
 
+const caches = /^\/var\/(?:cache|log|lib\/apt\/lists)\//;
+
 const lists: readonly RegExp[] = [
   /^\/var\/lib\/dpkg\/(?:status|available|alternatives\/.*|diversions|statoverride|triggers\/.*|info\/.*\.(?:list|md5sums))$/,
   /^\/var\/lib\/(?:apt\/extended_states|systemd\/.*|ucf\/.*)$/,
-  /^\/var\/(?:cache|log)\//,
   /^\/(?:usr\/)?lib\/apk\/db\//,
   /^\/etc\/(?:apk\/world|ld\.so\.cache|shells|shadow|gshadow|subuid|subgid|ca-certificates\.conf)$/,
   /^\/etc\/(?:passwd|group|shadow|gshadow|subuid|subgid)-$/,
