@@ -18,6 +18,7 @@ const forAnybody = [
   'images',
   'cache',
   'code',
+  'extension',
   'watch',
 ];
 
