@@ -7,6 +7,7 @@ import type { Build, StepProcess, Workbench } from '../engine/engine.ts';
 import type { InputEntry } from '../oci/step-key.ts';
 import type { PlannedStep, ResolvedFile } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
+import { defaultEpoch } from '../store/normalise.ts';
 import type { BuildTools } from './build-tools.ts';
 import { logOf } from './claim-step.ts';
 import { failureHint } from './failure-hint.ts';
@@ -102,7 +103,8 @@ async function runProcess(step: PlannedStep, args: readonly string[], workbench:
   };
   const result = await workbench.run({
     args,
-    env: { ...tools.transport.env, ...step.process!.env },
+    // What honours it writes the same on every day (reproducible-builds.org/specs/source-date-epoch).
+    env: { SOURCE_DATE_EPOCH: String(defaultEpoch), ...tools.transport.env, ...step.process!.env },
     user: step.process!.user,
     workdir: step.process!.workdir,
     network: own.network ?? false,

@@ -4,7 +4,7 @@ import { canonicalJson, sha256, type Json } from '../base/canonical-json.ts';
 export type StepKey = string & { readonly __brand: 'StepKey' };
 
 /** Changes when the same components must give another layer (normalisation rules, layer layout). Part of every key. */
-export const layerFormat = 1;
+export const layerFormat = 2;
 
 /** Version 1 of what an input contributes: kind and content, never times, owners or the umask. */
 export type InputEntry =

@@ -33,7 +33,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function write(path: string, text = 'x', seconds = epoch - 10): void {
+function write(path: string, text: string | Buffer = 'x', seconds = epoch - 10): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
   utimesSync(path, seconds, seconds);
@@ -179,6 +179,36 @@ test("noise of Debian's tools is removed from the new layer, and is not turned i
       .map((file) => file.path),
   ).toEqual(['var/lib/dpkg/status']);
   expect(existsSync(lower('var/log/dpkg.log'))).toBe(true);
+});
+
+test('what a machine or a moment is called is removed, and what was compiled from a source of this moment; what was copied in stays', () => {
+  const compiled = (flags: number, seconds: number): Buffer => {
+    const bytes = Buffer.alloc(20);
+    bytes.writeUInt32LE(flags, 4);
+    bytes.writeUInt32LE(seconds, 8);
+    return bytes;
+  };
+  write(upper('etc/machine-id'), `${'0a'.repeat(16)}\n`);
+  write(upper('var/lib/dbus/machine-id'), 'uninitialized\n');
+  write(upper('lib/__pycache__/now.pyc'), compiled(0, epoch + 5));
+  write(upper('usr/__pycache__/packaged.pyc'), compiled(0, epoch - 5));
+  write(upper('usr/__pycache__/checked.pyc'), compiled(3, epoch + 5));
+  write(upper('usr/__pycache__/short.pyc'), 'x');
+  write(upper('root/.npm/_logs/2026-01-01-debug.log'));
+  write(upper('home/a/.npm/_cacache/index'));
+  apply();
+  expect(
+    listFiles(upper())
+      .filter(({ type, path }) => type === 'file' || path.endsWith('__pycache__'))
+      .map(({ path }) => path),
+  ).toEqual([
+    'home/a/.npm/_cacache/index',
+    'usr/__pycache__',
+    'usr/__pycache__/checked.pyc',
+    'usr/__pycache__/packaged.pyc',
+    'usr/__pycache__/short.pyc',
+    'var/lib/dbus/machine-id',
+  ]);
 });
 
 test('the same work done at another time, in another order and under another umask gives the same list', () => {

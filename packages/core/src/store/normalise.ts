@@ -1,4 +1,15 @@
-import { lstatSync, readdirSync, readlinkSync, rmdirSync, unlinkSync, type BigIntStats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  rmdirSync,
+  unlinkSync,
+  type BigIntStats,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileSha256 } from '../base/hash-file.ts';
 import { listAttributes, makeNode, removeAttribute, setTimes } from '../base/system-calls.ts';
@@ -14,19 +25,37 @@ export const defaultEpoch = 1767225600;
 const localAttribute = /^(?:trusted|user)\.(?:overlay|fuseoverlayfs)\./;
 
 /**
- * Files that Debian's tools write on every run with times, random bytes or host facts in them, and that nothing needs: caches
- * that are rebuilt on demand and logs. Removed from a new layer; what a lower layer holds at the path stays.
+ * Files that tools write on every run with times, random bytes or host facts in them, and that nothing needs: caches that are
+ * rebuilt on demand, logs, locks. Removed from a new layer; what a lower layer holds at the path stays. docs/reproducible.md gives the
+ * reason of each rule.
  */
 const noise: readonly RegExp[] = [
   /^var\/cache\/ldconfig\/aux-cache$/,
   /^var\/cache\/apt\/(src)?pkgcache\.bin$/,
   /^var\/cache\/debconf\/[^/]+-old$/,
+  /^var\/cache\/man\/(?:.*\/)?index\.db$/,
+  /^var\/cache\/fontconfig\/.*\.cache-\d+$/,
   /^var\/lib\/dpkg\/[^/]+-old$/,
   /^var\/lib\/dpkg\/(lock|lock-frontend|triggers\/Lock)$/,
-  /^var\/lib\/apt\/(lists\/lock|extended_states\.(old|bak))$/,
+  /^var\/lib\/apt\/(lists\/lock|extended_states\.(old|bak)|periodic\/.*)$/,
+  /^var\/lib\/systemd\/random-seed$/,
   /^var\/log\/(dpkg|alternatives|bootstrap|fontconfig)\.log$/,
   /^var\/log\/apt\/(history\.log|term\.log|eipp\.log\.xz)$/,
+  /^(?:root|home\/[^/]+)\/\.npm\/(?:_logs\/.*|_update-notifier-last-checked)$/,
   /^\.dockerenv$/,
+];
+
+/** Files that count as noise for what is in them: the test gets the path of the file on this machine. */
+const noisyContent: readonly { readonly path: RegExp; readonly isNoise: (file: string, epoch: number) => boolean }[] = [
+  { path: /^(?:etc|var\/lib\/dbus)\/machine-id$/, isNoise: (file) => /^[0-9a-f]{32}\n$/.test(startOf(file).toString('latin1')) },
+  // PEP 552: no flags, then when the source was changed. That was the time of this build, and no source keeps it: Python compiles anew.
+  {
+    path: /(?:^|\/)__pycache__\/[^/]+\.pyc$/,
+    isNoise: (file, epoch) => {
+      const start = startOf(file);
+      return start.length >= 12 && start.readUInt32LE(4) === 0 && start.readUInt32LE(8) > epoch;
+    },
+  },
 ];
 
 /**
@@ -81,6 +110,10 @@ function normaliseDirectory(directory: string, relative: string, lower: readonly
         rmdirSync(pathOf(path));
         continue;
       }
+      if (name === '__pycache__' && below === undefined && namesIn(path).length === 0) {
+        rmdirSync(pathOf(path));
+        continue;
+      }
     } else if (isSuperfluous({ path, stats }, inside, below, epoch)) {
       unlinkSync(pathOf(path));
       continue;
@@ -109,10 +142,27 @@ function isSuperfluous(
 ): boolean {
   const { stats } = entry;
   if (isWhiteout(stats)) return below === undefined;
-  if (stats.isFile() && noise.some((pattern) => pattern.test(relative))) return true;
+  if (stats.isFile() && isNoise(entry.path, relative, epoch)) return true;
   if (!below || stats.nlink > 1n) return false; // one of several names of a file: they belong together
   const [before, after] = [modifiedSeconds(below.stats), modifiedSeconds(stats)];
   return (after === before || Math.min(after, epoch) === before) && isSameEntry(entry, below);
+}
+
+function isNoise(path: string, relative: string, epoch: number): boolean {
+  return (
+    noise.some((pattern) => pattern.test(relative)) || noisyContent.some((rule) => rule.path.test(relative) && rule.isNoise(path, epoch))
+  );
+}
+
+/** The first bytes of a file. */
+function startOf(path: string): Buffer {
+  const descriptor = openSync(pathOf(path), constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const bytes = Buffer.alloc(64);
+    return bytes.subarray(0, readSync(descriptor, bytes));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function dropLocalAttributes(path: string): void {
