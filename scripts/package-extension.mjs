@@ -22,7 +22,7 @@ async function packageExtension(name, settings, output) {
   mkdirSync(output, { recursive: true });
   const folder = mkdtempSync(join(output, '.packing-'));
   try {
-    const { version, name: product } = await fill(folder, name, settings);
+    const { version, name: product } = await fillExtension(folder, name, settings);
     const file = `${product}-${version}.vsix`;
     // vsce wants a newer Node than a fresh machine has.
     const program = [join(root, 'node_modules/node/bin/node'), join(root, 'node_modules/@vscode/vsce/vsce')];
@@ -36,12 +36,12 @@ async function packageExtension(name, settings, output) {
   }
 }
 
-/** A bundle made for it alone, and what it shows. */
-async function fill(folder, name, settings) {
+/** A bundle made for it alone, and what it shows. @returns its package.json */
+export async function fillExtension(folder, name, settings) {
   const { build } = await import('esbuild');
   const results = await Promise.all(settings.map((each) => build(each)));
   const files = [...results.flatMap(({ outputFiles }) => outputFiles), ...(name === 'extension' ? editorSchemas() : [])];
-  mkdirSync(join(folder, 'dist'));
+  mkdirSync(join(folder, 'dist'), { recursive: true });
   for (const { path, contents } of files) writeFileSync(join(folder, 'dist', basename(path)), contents);
   for (const each of readdirSync(join(root, name)).filter((file) => shown.includes(file)))
     cpSync(join(root, name, each), join(folder, each), { recursive: true });

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { commandLine } from './build.mjs';
-import { packageExtensions } from './package-extension.mjs';
+import { commandLine, extensions } from './build.mjs';
+import { fillExtension, packageExtensions } from './package-extension.mjs';
 import { runProgram } from './setup/run-program.mjs';
 import { SetupError, reportingErrors } from './setup/setup-error.mjs';
 import { bundled, licenceTexts } from './third-party.mjs';
@@ -36,6 +36,8 @@ async function fill(folder) {
   cpSync(join(root, 'packages/cli/bin'), join(folder, 'bin'), { recursive: true });
   for (const schema of ['devenv.schema.json', 'config.schema.json', 'errors.json'])
     cpSync(join(root, 'schemas', schema), join(folder, 'schemas', schema));
+  // `devenv code` serves them to the browser.
+  for (const [name, settings] of Object.entries(extensions)) await fillExtension(join(folder, 'extensions', name), name, settings);
   cpSync(join(root, 'packages/cli/README.md'), join(folder, 'README.md'));
   cpSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   write(
@@ -59,7 +61,7 @@ function packageFile() {
     license,
     type,
     bin,
-    files: ['bin', 'dist', 'schemas', 'THIRD-PARTY-LICENSES.txt'],
+    files: ['bin', 'dist', 'extensions', 'schemas', 'THIRD-PARTY-LICENSES.txt'],
     os: ['linux'],
     engines: workspace.engines,
     // What the bundle leaves out of that which the command line needs.
