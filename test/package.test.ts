@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startCode } from './browser.ts';
 import { debian, makeRig, runProcess } from './rig.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -34,7 +35,7 @@ test('it holds the program, its schemas, its licence and those of the packages i
   const { name, version, private: hidden } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as Record<string, unknown>;
   expect({ name, version, hidden }).toEqual({ name: '@devenv/cli', version: expect.any(String) as string, hidden: undefined });
   expect(readdirSync(installed).toSorted()).toEqual(
-    ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES.txt', 'bin', 'dist', 'node_modules', 'package.json', 'schemas'].toSorted(),
+    ['LICENSE', 'README.md', 'THIRD-PARTY-LICENSES.txt', 'bin', 'dist', 'extensions', 'node_modules', 'package.json', 'schemas'].toSorted(),
   );
   const licences = readFileSync(join(installed, 'THIRD-PARTY-LICENSES.txt'), 'utf8');
   expect(licences).toMatch(/^undici [\d.]+ \(MIT\)\n\nMIT License/m);
@@ -71,4 +72,14 @@ test('it makes environments, and every command can be loaded', async () => {
   await rig.ok(['down'], { cwd });
   const help = (await rig.ok(['--help'], { cwd })).stdout;
   for (const [, verb] of help.matchAll(/^ {2}([a-z]+) {2}/gm)) await rig.ok([verb!, '--help'], { cwd });
+});
+
+test('it has what devenv code serves', async () => {
+  await using rig = await makeRig(program);
+  const cwd = rig.project({ 'note.txt': 'text' });
+  await using code = await startCode(rig, ['--local'], cwd, program);
+  const entered = await fetch(code.url.replace('devenv.localhost', 'localhost'), { redirect: 'manual' });
+  const cookie = entered.headers.get('set-cookie')!.split(';')[0]!;
+  for (const path of ['', 'extension/package.json', 'extension/dist/extension-web.cjs', 'resolver/dist/extension-web.cjs'])
+    expect([path, (await fetch(`http://localhost:${code.port}/${path}`, { headers: { cookie } })).status]).toEqual([path, 200]);
 });
