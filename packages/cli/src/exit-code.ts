@@ -42,6 +42,7 @@ export type Verb =
   | 'rmi'
   | 'save'
   | 'tag'
+  | 'verify'
   | 'why';
 
 /** `devenv status` when the environment is not what its file says. */

@@ -6,6 +6,7 @@ import type {
   Collection,
   CodeHost,
   CodeOptions,
+  CodeWindow,
   CommandOptions,
   Diagnosis,
   DiskUsage,
@@ -25,10 +26,12 @@ import type { ConfigDescription } from './config/explain-config.ts';
 import type { InitResult, InitWishes } from './init/init.ts';
 import type { LogOptions } from './engine/engine.ts';
 import type { Plan } from './plan/plan.ts';
+import type { VerifyResult } from './verify.ts';
 import type { WatchOptions } from './watch.ts';
 import { atDisk } from './at-disk.ts';
 
 export type * from './contract.ts';
+export type * from './verify.ts';
 
 // Each operation loads what it needs when it is called: entering a container must not pay for building one.
 
@@ -43,6 +46,11 @@ export async function watch(options: WatchOptions): Promise<void> {
 
 export async function build(options: BuildOptions): Promise<BuildResult> {
   return atDisk(options, async () => (await import('./up.ts')).buildOnly(options));
+}
+
+/** Whether building into an empty store, ignoring every cache, gives the same layers again. */
+export async function verify(options: Options): Promise<VerifyResult> {
+  return atDisk(options, async () => (await import('./verify.ts')).verify(options));
 }
 
 /** Changes nothing. */
@@ -138,8 +146,8 @@ export async function describeConfig(options: Options): Promise<ConfigDescriptio
   return (await import('./config/explain-config.ts')).explainConfig(options);
 }
 
-/** Serves the editor on loopback, for the environment or the folder, until disposed. To be called by the user themself, not as mapped root. */
-export async function code(options: CodeOptions): Promise<CodeHost> {
+/** Opens the environment in an editor of the desktop that can, else serves one on loopback until disposed, for the environment or the folder. To be called by the user themself, not as mapped root. */
+export async function code(options: CodeOptions): Promise<CodeHost | CodeWindow> {
   return atDisk(options, async () => (await import('./code.ts')).code(options));
 }
 

@@ -32,14 +32,15 @@ export const engineName = 'embedded';
 /** @throws UserError ENGINE_UNAVAILABLE when no engine works here, NOT_WRITABLE, STORE_FORMAT */
 export async function openTools(options: Pick<Options, 'env' | 'report'>): Promise<Tools> {
   const places = placesOf(options);
+  return { directories: places, engine: await openEngineIn(places, options), registry: registries(options, places) };
+}
+
+/** An engine with a store in other places: it knows nothing of what is here. */
+export async function openEngineIn(places: Directories, options: Pick<Options, 'env' | 'report'>): Promise<Tools['engine']> {
   const [{ diskStore }, { findEngine }] = await Promise.all([import('./store/disk-store.ts'), import('./engine/find-engine.ts')]);
-  return {
-    directories: places,
-    engine: findEngine({ directories: places, env: options.env, report: options.report, runtime: runtimeOf(options) }, () =>
-      diskStore(places),
-    ),
-    registry: registries(options, places),
-  };
+  return findEngine({ directories: places, env: options.env, report: options.report, runtime: runtimeOf(options) }, () =>
+    diskStore(places),
+  );
 }
 
 /** @throws UserError ENGINE_UNAVAILABLE when this user cannot keep layers here, NOT_WRITABLE, STORE_FORMAT */

@@ -32,7 +32,7 @@ function layer(entries: Readonly<Record<string, string | FileFact>>): LayerFacts
 }
 
 function fact(text: string): FileFact {
-  const common = { uid: 0, gid: 0, attributes: '' };
+  const common = { uid: 0, gid: 0, seconds: 0, attributes: '' };
   if (text === '/' || text === '*') return { ...common, type: 'directory', mode: 0o755 };
   if (text.startsWith('-> ')) return { ...common, type: 'symlink', mode: 0o777, target: text.slice(3) };
   return { ...common, type: 'file', mode: 0o644, content: knownContent(text.length, text, Buffer.from(text)) };

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { pathOf } from '../oci/file-name.ts';
 
-/** What a file system says of one entry, however it came here. Times are not part of it: they tell when, not what. */
+/** What a file system says of one entry, however it came here. */
 export interface FileFact {
   readonly type: 'file' | 'directory' | 'symlink' | 'character-device' | 'block-device' | 'fifo';
   /** Permission bits with set-user-id, set-group-id and sticky. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** When it was changed, in whole seconds since 1970: compared only where bytes of archives are. */
+  readonly seconds: number;
   /** Of a symlink. */
   readonly target?: string;
   /** `1:3`. */

@@ -69,7 +69,7 @@ export function sizeOf(root: TreeNode): number {
 }
 
 /** A directory that no archive mentions. */
-const impliedDirectory: FileFact = { type: 'directory', mode: 0o755, uid: 0, gid: 0, attributes: '' };
+const impliedDirectory: FileFact = { type: 'directory', mode: 0o755, uid: 0, gid: 0, seconds: 0, attributes: '' };
 
 function growing(fact: FileFact): Growing {
   return { fact, children: new Map() };

@@ -103,7 +103,7 @@ const zeros = Buffer.alloc(1024 * 1024);
 
 function factOf(entry: TarEntry): FileFact & { content?: Content } {
   const attributes = entry.attributes ? attributesText(entry.attributes) : '';
-  const common = { mode: entry.mode, uid: entry.uid, gid: entry.gid, attributes };
+  const common = { mode: entry.mode, uid: entry.uid, gid: entry.gid, seconds: entry.seconds, attributes };
   switch (entry.type) {
     case 'symlink':
       return { ...common, type: 'symlink', mode: 0o777, target: entry.target };

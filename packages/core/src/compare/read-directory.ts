@@ -45,7 +45,7 @@ function readInto(directory: string, relative: string, reading: Reading): void {
 function factOf(path: string, inside: string, stats: Stats, reading: Reading): FileFact | undefined {
   const names = listAttributes(pathOf(path));
   const attributes = names.length === 0 ? '' : attributesText(names.map((name) => [name, valueOf(path, name)] as const));
-  const common = { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, attributes };
+  const common = { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, seconds: Math.floor(stats.mtimeMs / 1000), attributes };
   if (stats.isDirectory()) return { ...common, type: 'directory' };
   if (stats.isSymbolicLink()) {
     return { ...common, type: 'symlink', mode: 0o777, target: decodeName(readlinkSync(pathOf(path), { encoding: 'buffer' })) };

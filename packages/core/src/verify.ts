@@ -1,0 +1,123 @@
+import type { Options } from './contract.ts';
+import { buildAside, layersOf, madeHere, type MadeLayer } from './build-aside.ts';
+import { causeOf, type Cause } from './compare/cause.ts';
+import { compareLayers, type LayerDifference } from './compare/compare-layers.ts';
+import { readDirectory } from './compare/read-directory.ts';
+import { shareStore } from './open-tools.ts';
+import { makePlan } from './plan/make-plan.ts';
+import { survey } from './survey.ts';
+
+export type { Cause } from './compare/cause.ts';
+
+export interface VerifyResult {
+  readonly same: boolean;
+  /** What the new layers were compared with: those of this machine, or those of one more build. */
+  readonly against: 'store' | 'second build';
+  /** Lowest first; an image that was pulled is what its digest says. */
+  readonly layers: readonly VerifiedLayer[];
+  readonly seconds: number;
+}
+
+export interface VerifiedLayer {
+  readonly step: string;
+  readonly same: boolean;
+  readonly expected: string;
+  readonly diffId: string;
+  /** The first files that differ, the most telling first, and how many more do. */
+  readonly files: readonly VerifiedFile[];
+  readonly more: number;
+  /** The most frequent first. */
+  readonly causes: readonly { readonly cause: Cause; readonly advice: string }[];
+}
+
+export interface VerifiedFile {
+  readonly path: string;
+  readonly where: 'expected' | 'found' | 'both';
+  readonly what: readonly string[];
+  readonly cause: Cause;
+}
+
+/**
+ * Whether building gives the same layers again, bit for bit: builds into an empty store, ignoring every cache, and compares. A
+ * difference whose cause cannot be seen is built once more: what comes out the same twice in a row, and not as expected, came from outside.
+ * @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, STEP_FAILED, BASE_FAILED and those of a registry
+ */
+export async function verify(options: Options): Promise<VerifyResult> {
+  const started = performance.now();
+  using _store = await shareStore(options);
+  const found = await survey(options);
+  const plan = makePlan(found.resolved, new Map());
+  const steps = madeHere(plan);
+  const here = await layersOf(plan, found.tools);
+  await using first = await buildAside(plan, found, options);
+  const isHere = steps.every(({ key }) => here.has(key));
+  await using earlier = isHere ? undefined : await buildAside(plan, found, options);
+  const expected = earlier?.layers ?? here;
+  const compared = steps.map(({ key, name, network }) => compare(name, network, expected.get(key)!, first.layers.get(key)!));
+  const isUnclear = compared.some(({ differences }) => differences.some(({ cause, network }) => cause === undefined && network));
+  await using again = isHere && isUnclear ? await buildAside(plan, found, options) : undefined;
+  const layers = compared.map((layer, index): VerifiedLayer => {
+    const { key, network } = steps[index]!;
+    const isSteady = network && again?.layers.get(key)?.diffId === layer.diffId;
+    return describe(layer, isSteady ? 'network content' : 'random bytes');
+  });
+  return {
+    same: layers.every(({ same }) => same),
+    against: isHere ? 'store' : 'second build',
+    layers,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+interface ComparedLayer {
+  readonly step: string;
+  readonly expected: string;
+  readonly diffId: string;
+  readonly differences: readonly (LayerDifference & { readonly cause: Cause | undefined; readonly network: boolean })[];
+}
+
+function compare(step: string, network: boolean, expected: MadeLayer, found: MadeLayer): ComparedLayer {
+  const common = { step, expected: expected.diffId, diffId: found.diffId };
+  if (expected.diffId === found.diffId) return { ...common, differences: [] };
+  const differences = compareLayers(readDirectory(expected.directory), readDirectory(found.directory));
+  return { ...common, differences: differences.map((difference) => ({ ...difference, cause: causeOf(difference, differences), network })) };
+}
+
+const shownFiles = 12;
+
+function describe({ step, expected, diffId, differences }: ComparedLayer, unclear: Cause): VerifiedLayer {
+  const files = differences.map(({ path, where, what, cause }): VerifiedFile => {
+    return { path, where: where === 'a' ? 'expected' : where === 'b' ? 'found' : 'both', what, cause: cause ?? unclear };
+  });
+  // Directories whose time differs only follow from what is in them.
+  const telling = files.toSorted((a, b) => Number(isOnlyTime(a)) - Number(isOnlyTime(b)));
+  const counts = Map.groupBy(
+    telling.some((file) => !isOnlyTime(file)) ? telling.filter((file) => !isOnlyTime(file)) : telling,
+    ({ cause }) => cause,
+  );
+  const causes = [...counts].toSorted(([, a], [, b]) => b.length - a.length).map(([cause]) => ({ cause, advice: advice[cause] }));
+  return {
+    step,
+    same: expected === diffId,
+    expected,
+    diffId,
+    files: telling.slice(0, shownFiles),
+    more: Math.max(0, telling.length - shownFiles),
+    causes,
+  };
+}
+
+function isOnlyTime({ where, what }: VerifiedFile): boolean {
+  return where === 'both' && what.every((aspect) => aspect === 'time');
+}
+
+/** What to change, for each kind of cause. docs/reproducible.md says more. */
+const advice: Readonly<Record<Cause, string>> = {
+  'time stamp':
+    'Let the step write $SOURCE_DATE_EPOCH instead of the time (date -u -d @$SOURCE_DATE_EPOCH), or leave the time out (gzip -n).',
+  ordering: 'Sort what is listed (LC_ALL=C sort, tar --sort=name), or let one job write at a time (make -j1).',
+  'random bytes': 'Give what is random a fixed seed, or make it when the environment starts: in a hook of "create".',
+  path: 'Work in a folder with a fixed name instead of mktemp, or strip it (gcc -ffile-prefix-map).',
+  'network content':
+    'Name an exact version and check its hash (npm ci, pip --require-hashes, sha256sum -c), or declare the file as an input.',
+};
