@@ -128,6 +128,7 @@ export const extensions = {
 export function editorSchemas() {
   const open = (key, value) => (key === 'additionalProperties' && value === false ? undefined : value);
   const schema = JSON.parse(readFileSync(join(root, schemaFile), 'utf8'), open);
+  delete schema.$schema; // editors warn of the dialect, and understand what of it is used here
   const { required: _image, properties, ...rest } = schema;
   const { image: _own, platform: _too, steps: _three, ...local } = properties;
   const written = { 'devenv.schema.json': schema, 'devenv.local.schema.json': { ...rest, properties: local } };

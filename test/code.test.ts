@@ -1,7 +1,9 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { request, type OutgoingHttpHeaders } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectProcess } from '../resolver/src/connect-process.ts';
+import { greet } from '../resolver/src/connect.ts';
 import { editorEnvironment, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
 import { debian, makeRig, type Rig } from './rig.ts';
 
@@ -143,6 +145,72 @@ test('a bridge to what is not here says so', async () => {
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining('There is no environment')]);
   }
 });
+
+test('the transport of desktop editors reaches the same server, and says when there is none of their version', async () => {
+  const wanted = JSON.parse(readFileSync(join(productFolder(), 'product.json'), 'utf8')) as { commit: string; version: string };
+  const program = join(rig.base, 'devenv-with-environment');
+  const variables = Object.entries({ ...rig.user.env, ...editorEnvironment }).map(([name, value]) => `export ${name}='${value}'\n`);
+  writeFileSync(program, `#!/bin/sh\n${variables.join('')}exec devenv "$@"\n`, { mode: 0o755 });
+  const { greeting, pipe } = await greet(
+    connectProcess(
+      () => program,
+      () => wanted.commit,
+    )(`devenv+${code.environmentId}`),
+  );
+  expect(greeting).toMatchObject({ schema: 1, commit: wanted.commit, version: wanted.version });
+  let answer = '';
+  pipe.onData((bytes) => (answer += Buffer.from(bytes).toString()));
+  const ended = new Promise((resolve) => pipe.onClose(resolve));
+  pipe.send(Buffer.from('GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'));
+  await ended;
+  expect(answer).toContain(wanted.commit);
+  const none = connectProcess(
+    () => program,
+    () => 'f'.repeat(40),
+  )(`devenv+${code.environmentId}`);
+  await expect(greet(none)).rejects.toThrow(/no server of this editor's version.*DEVENV_EDITOR_SERVER/s);
+});
+
+test('a desktop editor that may join is opened; one that may not is told what is missing, and the page opens', async () => {
+  const programs = join(rig.base, 'desktop');
+  mkdirSync(programs, { recursive: true });
+  const { commit } = JSON.parse(readFileSync(join(productFolder(), 'product.json'), 'utf8')) as { commit: string };
+  const script = `#!/bin/sh
+case $1 in
+  --version) printf '1.137.0\\n${commit}\\nx64\\n' ;;
+  --list-extensions) [ -f "${rig.base}/installed" ] && printf 'devenv.devenv\\ndevenv.devenv-resolver\\n' ;;
+  *) echo "$*" > "${rig.base}/opened" ;;
+esac
+`;
+  writeFileSync(join(programs, 'codium'), script, { mode: 0o755 });
+  writeFileSync(join(programs, 'xdg-open'), `#!/bin/sh\ncat "$1" > "${rig.base}/browsed"\n`, { mode: 0o755 });
+  const env = { ...editorEnvironment, DISPLAY: ':99', PATH: `${programs}:${process.env['PATH']}` };
+  const stop = new AbortController();
+  const page = rig.devenv(['code'], { cwd, env, interrupt: stop.signal });
+  await expect
+    .poll(() => existsSync(join(rig.base, 'browsed')) && readFileSync(join(rig.base, 'browsed'), 'utf8'), { timeout: 30_000 })
+    .toContain('token=');
+  stop.abort();
+  const { stderr } = await page;
+  expect(stderr).toMatch(
+    /codium cannot open environments yet[^]*devenv\.devenv-resolver[^]*argv\.json[^]*"enable-proposed-api": \["devenv\.devenv-resolver"\]/,
+  );
+
+  const settings = join(rig.base, 'home/.vscode-oss');
+  mkdirSync(settings, { recursive: true });
+  writeFileSync(join(settings, 'argv.json'), '// comment\n{ "enable-proposed-api": ["devenv.devenv-resolver"] }');
+  writeFileSync(join(rig.base, 'installed'), '');
+  const result = await rig.ok(['code', '--json'], { cwd, env });
+  expect(result.json).toMatchObject({ opened: 'desktop', environmentId: code.environmentId });
+  const opened = (): string => (existsSync(join(rig.base, 'opened')) ? readFileSync(join(rig.base, 'opened'), 'utf8').trim() : '');
+  await expect.poll(opened).toBe(`--folder-uri vscode-remote://devenv%2B${code.environmentId}/workspace`);
+});
+
+/** Of the server that the browser host uses. */
+function productFolder(): string {
+  const [folder] = globSync(join(editorEnvironment['DEVENV_EDITOR_DIR']!, '*', 'server', 'product.json'));
+  return dirname(folder!);
+}
 
 /** The status of an answer. PORT, TOKEN and COOKIE stand for the real ones. */
 function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = false): Promise<number> {

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import type { Connect } from './connect.ts';
 
 /** By way of `devenv code --bridge`, whose stdin and stdout are the pipe. */
-export function connectProcess(program: () => string): Connect {
+export function connectProcess(program: () => string, commit: () => string | undefined): Connect {
   return (authority) => {
-    const child = spawn(program(), ['code', '--bridge', authority.slice(authority.indexOf('+') + 1)], { stdio: 'pipe' });
+    const [id, own] = [authority.slice(authority.indexOf('+') + 1), commit()];
+    const child = spawn(program(), ['code', '--bridge', id, ...(own === undefined ? [] : ['--commit', own])], { stdio: 'pipe' });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)));
     child.once('exit', () => child.stdin.destroy()); // one that was killed leaves the command inside, which ends with its input

@@ -22,6 +22,11 @@ export interface CacheFlags {
   readonly cacheTo?: string;
 }
 
+export interface BridgeFlags extends SharedFlags {
+  readonly environmentId: string;
+  readonly commit: string | undefined;
+}
+
 export interface CommandFlags extends SharedFlags {
   readonly env: readonly string[];
   readonly user: string | undefined;
@@ -78,10 +83,10 @@ export function parseUp(argv: readonly string[]): (BuildFlags & CacheFlags) | un
 }
 
 /** The words after `code`, when they are those of an editor that wants its pipe. */
-export function parseBridge(argv: readonly string[]): { readonly flags: SharedFlags; readonly environmentId: string } | undefined {
-  const values = parse(argv, { ...sharedOptions, bridge: { type: 'string' } });
+export function parseBridge(argv: readonly string[]): BridgeFlags | undefined {
+  const values = parse(argv, { ...sharedOptions, bridge: { type: 'string' }, commit: { type: 'string' } });
   const flags = values && sharedFlags(values);
-  return flags && values.bridge !== undefined ? { flags, environmentId: values.bridge } : undefined;
+  return flags && values.bridge !== undefined ? { ...flags, environmentId: values.bridge, commit: values.commit } : undefined;
 }
 
 const sharedOptions = {

@@ -11,8 +11,8 @@ export async function fastPath(verb: string | undefined, rest: readonly string[]
     return flags && (await import('./verbs/up.ts')).up(flags);
   }
   if (verb === 'code') {
-    const parsed = parseBridge(rest);
-    return parsed && (await import('./verbs/bridge.ts')).bridge(parsed.flags, parsed.environmentId);
+    const flags = parseBridge(rest);
+    return flags && (await import('./verbs/bridge.ts')).bridge(flags);
   }
   if (verb === undefined && rest[0] === '--version') {
     process.stdout.write(`${packageFile.version}\n`);

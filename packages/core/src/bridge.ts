@@ -4,6 +4,7 @@ import { loadConfig } from './config/load-config.ts';
 import { Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
 import { bridge as bridgeTo } from './editor/bridge.ts';
 import { customizationsOf, type Customizations } from './editor/customizations.ts';
+import { editorKey, keyOf } from './editor/editor-parts.ts';
 import { openContainer, placesOf } from './open-tools.ts';
 
 /** Connects our stdin and stdout to the server of a running environment. @throws UserError NOT_RUNNING, EDITOR_FAILED */
@@ -16,8 +17,15 @@ export async function bridge(options: BridgeOptions): Promise<void> {
     throw new UserError('NOT_RUNNING', `There is no environment ${environmentId} on this machine.`, {
       hint: 'devenv ps lists those that are here',
     });
+  const directory = placesOf(options).editor;
+  const key = options.commit === undefined ? editorKey : keyOf(options.commit, directory);
+  if (key === undefined)
+    throw new UserError('EDITOR_FAILED', `There is no server of this editor's version (${options.commit}) on this machine.`, {
+      hint: 'Unpack the matching "reh" build and start devenv code with DEVENV_EDITOR_SERVER=FOLDER; or use devenv code --browser',
+    });
   await bridgeTo(await openContainer(options, record.spec.id), {
-    directory: placesOf(options).editor,
+    directory,
+    key,
     customizations: customizationsFor(record, options.env),
     signal: options.signal,
   });

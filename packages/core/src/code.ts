@@ -1,21 +1,32 @@
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { CodeHost, CodeOptions, Options } from './contract.ts';
+import type { CodeHost, CodeOptions, CodeWindow, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { start } from './base/processes.ts';
+import { addServer } from './editor/add-server.ts';
 import { browserHost } from './editor/browser-host.ts';
 import { bringUp } from './editor/bring-up.ts';
+import { findDesktop } from './editor/desktop.ts';
 import { installEditor } from './editor/install-editor.ts';
 import { configOrThrow } from './enter.ts';
 import { placesOf } from './open-tools.ts';
 
-/** Serves the editor, with a window in the environment (which is brought up) or on the folder of this machine. Disposed: it ends. */
-export async function code(options: CodeOptions): Promise<CodeHost> {
+/** Opens or serves an editor, with a window in the environment (which is brought up) or on the folder of this machine. */
+export async function code(options: CodeOptions): Promise<CodeHost | CodeWindow> {
   const { directory, runtime, state } = editorPlaces(options);
   const asked = resolve(options.cwd, options.folder ?? '.');
   if (!existsSync(asked)) throw new UserError('FILE_NOT_FOUND', `There is no folder ${asked}.`);
   const folder = options.local ? realpathSync(asked) : dirname(configOrThrow({ ...options, cwd: asked }));
   const program = { command: options.program, env: options.env, cwd: folder };
+  const ownServer = options.env['DEVENV_EDITOR_SERVER'];
+  if (ownServer) await addServer(resolve(options.cwd, ownServer), directory, options.signal);
+  const desktop = options.local || options.browser ? undefined : await findDesktop({ env: options.env, directory });
+  if (desktop?.able) {
+    const { environmentId, remoteWorkspaceFolder } = await bringUp(program, options);
+    desktop.open(`devenv+${environmentId}`, remoteWorkspaceFolder);
+    return { opened: 'desktop', program: desktop.program, folder, environmentId };
+  }
+  if (desktop) tellWhyNot(desktop.program, desktop.reasons, options);
   const context = { directory, env: options.env, report: options.report, signal: options.signal };
   const tree = await installEditor(context);
   const environment = options.local ? undefined : await bringUp(program, options);
@@ -23,6 +34,7 @@ export async function code(options: CodeOptions): Promise<CodeHost> {
   const query = environment ? { environment: environment.environmentId, folder: environment.remoteWorkspaceFolder } : { folder };
   const url = host.url(`/?${new URLSearchParams(query).toString()}`);
   return {
+    opened: 'page',
     url,
     port: host.port,
     folder,
@@ -30,6 +42,11 @@ export async function code(options: CodeOptions): Promise<CodeHost> {
     openInBrowser: () => openInBrowser(url, runtime, options.env),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
+}
+
+function tellWhyNot(program: string, reasons: readonly string[], { report }: Pick<Options, 'report'>): void {
+  const message = `${program} cannot open environments yet, so this opens in the browser:\n${reasons.map((reason) => `  ${reason}`).join('\n')}`;
+  report({ type: 'notice', level: 'info', message });
 }
 
 function editorPlaces(options: Pick<Options, 'env'>): { readonly directory: string; readonly runtime: string; readonly state: string } {

@@ -243,6 +243,8 @@ export interface CodeOptions extends Options {
   readonly folder?: string;
   /** Show the folder on this machine. */
   readonly local?: boolean;
+  /** Serve it, also where an editor of the desktop could open. */
+  readonly browser?: boolean;
   /** Of this machine; default: one that is free. */
   readonly port?: number;
   /** How devenv is started: absolute path of its launcher. */
@@ -251,8 +253,17 @@ export interface CodeOptions extends Options {
   readonly extensions: { readonly extension: string; readonly resolver: string };
 }
 
+/** A window of an editor of the desktop, which lives without us. */
+export interface CodeWindow {
+  readonly opened: 'desktop';
+  readonly program: string;
+  readonly folder: string;
+  readonly environmentId: string;
+}
+
 /** An editor that is served until it is disposed. */
 export interface CodeHost extends AsyncDisposable {
+  readonly opened: 'page';
   /** Has a secret in it: for the user alone. */
   readonly url: string;
   readonly port: number;
@@ -264,4 +275,6 @@ export interface CodeHost extends AsyncDisposable {
 
 export interface BridgeOptions extends Options {
   readonly environmentId: string;
+  /** Of the editor that asks; default: that of the browser host. */
+  readonly commit?: string;
 }

@@ -7,42 +7,55 @@ import { DevenvCommand } from './command.ts';
 import { sharedFlags, sharedValues } from './flags.ts';
 
 export default class Code extends DevenvCommand {
-  static override summary = 'Open the environment in VS Code, in the browser.';
-  static override usage = 'code [--local] [--no-open] [--port PORT] [FOLDER]';
+  static override summary = 'Open the environment in VS Code, on the desktop or in the browser.';
+  static override usage = 'code [--local] [--browser] [--no-open] [--port PORT] [FOLDER]';
   static override examples: Command.Example[] = ['devenv code', 'devenv code --local ~/shop', 'devenv code --no-open --port 8300'];
   static override args: Interfaces.ArgInput = { folder: Args.string({ ignoreStdin: true, description: 'instead of the current one' }) };
   static override flags: Interfaces.FlagInput = {
     ...sharedFlags,
     local: Flags.boolean({ summary: 'show the folder on this machine; Reopen in Container is one click from there' }),
     open: Flags.boolean({ summary: 'open the browser', default: true, allowNo: true }),
+    browser: Flags.boolean({ summary: 'in the browser, also where an editor of the desktop could open' }),
     port: Flags.integer({ summary: 'serve at this port of 127.0.0.1', helpValue: 'PORT', min: 1, max: 65535 }),
     bridge: Flags.string({
       summary: 'be the pipe to the server in an environment, for an editor (docs/editors.md)',
       helpValue: 'ID',
       hidden: true,
     }),
+    commit: Flags.string({ summary: 'of the editor that wants the pipe', helpValue: 'COMMIT', hidden: true }),
   };
 
   async run(): Promise<number> {
     const { args, flags } = await this.parse(Code);
     const shared = sharedValues(flags);
     const environmentId: string | undefined = flags['bridge'];
-    if (environmentId !== undefined) return await bridge(shared, environmentId);
+    if (environmentId !== undefined) return await bridge({ ...shared, environmentId, commit: flags['commit'] });
     return await perform('code', shared, async ({ core, options }) => {
       const [folder, port]: [string | undefined, number | undefined] = [args['folder'], flags['port']];
-      await using host = await core.code({
+      const opened = await core.code({
         ...options,
         ...(folder === undefined ? {} : { folder }),
         ...(port === undefined ? {} : { port }),
         local: flags['local'] ?? false,
+        browser: flags['browser'] || !flags['open'] || port !== undefined,
         program: fileURLToPath(new URL('../bin/devenv', import.meta.url)),
         extensions: { extension: extensionFolder(core, 'extension'), resolver: extensionFolder(core, 'resolver') },
       });
+      if (opened.opened === 'desktop') return { json: opened, message: `Opening in ${opened.program}` };
+      await using host = opened;
       // Before the end, which Ctrl-C makes.
-      const { url, environmentId: shown } = host;
-      const json = { schema: 1, outcome: 'success', url, port: host.port, folder: host.folder, ...(shown ? { environmentId: shown } : {}) };
+      const { opened: how, url, environmentId: shown } = host;
+      const json = {
+        schema: 1,
+        outcome: 'success',
+        opened: how,
+        url,
+        port: host.port,
+        folder: host.folder,
+        ...(shown ? { environmentId: shown } : {}),
+      };
       process.stdout.write(`${shared.json ? JSON.stringify(json) : url}\n`);
-      if (flags['open'] && !shared.json) host.openInBrowser();
+      if (flags['open']) host.openInBrowser();
       options.report({
         type: 'notice',
         level: 'info',

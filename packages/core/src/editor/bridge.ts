@@ -5,13 +5,13 @@ import { editorPath, type Container } from '../engine/engine.ts';
 import { execute } from '../session/execute.ts';
 import { bridgeCommand } from './bridge-program.ts';
 import type { Customizations } from './customizations.ts';
-import { editorKey, editorTree } from './editor-parts.ts';
+import { editorTree } from './editor-parts.ts';
 
 export interface BridgeOptions {
   /** Directories.editor. */
   readonly directory: string;
-  /** Folder in it whose server the editor speaks to; default: that of the browser host. */
-  readonly key?: string;
+  /** Folder in it whose server the editor speaks to. */
+  readonly key: string;
   /** For a server that is started now. */
   readonly customizations: Customizations;
   readonly signal: AbortSignal;
@@ -22,10 +22,7 @@ export interface BridgeOptions {
  * JSON (version, commit, token), then the server's protocol. Ends with either side.
  * @throws UserError EDITOR_FAILED, NOT_RUNNING
  */
-export async function bridge(
-  container: Pick<Container, 'exec'>,
-  { directory, key = editorKey, customizations, signal }: BridgeOptions,
-): Promise<void> {
+export async function bridge(container: Pick<Container, 'exec'>, { directory, key, customizations, signal }: BridgeOptions): Promise<void> {
   if (!existsSync(editorTree(directory, key).node))
     throw new UserError('EDITOR_FAILED', `There is no server for this editor in ${join(directory, key)}.`, {
       hint: 'Fetch it: devenv code',

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { UserError } from '../base/errors.ts';
 import type { Report } from '../base/events.ts';
 import { exitCodeOf } from '../base/processes.ts';
@@ -9,14 +10,16 @@ export interface BroughtUp {
 }
 
 export interface BringUpOptions {
+  /** Relative to cwd. */
   readonly configFile?: string;
+  readonly cwd: string;
   readonly report: Report;
   readonly signal: AbortSignal;
 }
 
 /** `devenv up`, as a program of its own; its events are ours. @throws UserError with its code and message */
-export async function bringUp(program: DevenvProgram, { configFile, report, signal }: BringUpOptions): Promise<BroughtUp> {
-  const config = configFile === undefined ? [] : ['--config', configFile];
+export async function bringUp(program: DevenvProgram, { configFile, cwd, report, signal }: BringUpOptions): Promise<BroughtUp> {
+  const config = configFile === undefined ? [] : ['--config', path.resolve(cwd, configFile)];
   const child = startDevenv(program, ['up', ...config, '--json', '--progress', 'json'], 'pipe');
   child.stdin!.end();
   const interrupt = (): void => void child.kill('SIGINT');

@@ -1,3 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { readJson } from '../base/files.ts';
+
 /** A package of the npm registry, as it was when it was tried: another content under the same name is refused. */
 export interface EditorPart {
   readonly name: string;
@@ -33,4 +37,12 @@ export interface EditorTree {
 export function editorTree(directory: string, key: string = editorKey): EditorTree {
   const at = (name: string): string => `${directory}/${key}/${name}`;
   return { client: at('client'), server: at('server'), node: at('node') };
+}
+
+/** The folder in the directory of editors whose server is of this commit. */
+export function keyOf(commit: string, directory: string): string | undefined {
+  if (!/^[0-9a-f]{40}$/.test(commit) || !existsSync(directory)) return undefined;
+  return readdirSync(directory).find(
+    (key) => readJson<{ commit?: string }>(join(directory, key, 'server/product.json'))?.commit === commit,
+  );
 }
