@@ -6,18 +6,18 @@ import type { Key, Member, Node, Source } from './tree.ts';
 const mostSyntaxProblems = 10;
 /** Far deeper than the format goes; only `customizations` may nest freely. */
 const deepest = 64;
-const longest = 1024 * 1024;
+const longest = 1024 * 1024; // UTF-16 units
 
 /**
  * JSON with comments and trailing commas, or undefined when the text is not that (the problems say where).
  * Safe on hostile text: bounded in size and depth.
  */
-export function parseSource(file: string, content: string, problems: Problems): Node | undefined {
+export function parseSource(file: string, content: string, problems: Problems, limit: number = longest): Node | undefined {
   const text = content.startsWith('\ufeff') ? content.slice(1) : content; // a byte order mark is no part of line 1
   const source: Source = { file, text, starts: lineStarts(text) };
   const start = { source, offset: 0 };
-  if (text.length > longest) {
-    problems.add('SYNTAX', { source: { file, text: '', starts: [0] }, offset: 0 }, 'The file is larger than 1 MiB.');
+  if (text.length > limit) {
+    problems.add('SYNTAX', { source: { file, text: '', starts: [0] }, offset: 0 }, `The file is larger than ${limit / 1024 / 1024} MiB.`);
     return undefined;
   }
   if (text.trim() === '') {
