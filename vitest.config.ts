@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 const isRoot = process.getuid?.() === 0;
 
 /** They prepare this machine as root may: other users, mounts, a full disk; or run a second engine inside. */
-const forRoot = ['rootless', 'crash', 'stress', 'host-trouble', 'nested', 'interoperability', 'show'];
+const forRoot = ['rootless', 'crash', 'stress', 'host-trouble', 'nested', 'interoperability', 'show', 'verify', 'reproducible'];
 
 /** What they are about does not depend on who runs the engine: as a normal user in `npm run test:full` only. */
 const forAnybody = [
