@@ -6,8 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
 import { Chance, isFull, isRoot, kill, Machine, pause, seedOf, type Running } from './crash-rig.ts';
 import { launcher, runProcess } from './rig.ts';
-import { layerWith, manyFiles, writeProject, writePulled } from './crash-projects.ts';
-import { writeBusyboxTree } from './tiny-image.ts';
+import { putImages, writeProject, writePulled } from './crash-projects.ts';
 
 /**
  * Kills devenv and what it starts where they are at their most delicate, and holds what follows to three promises: the next
@@ -31,17 +30,7 @@ beforeAll(async () => {
   if (!isRoot) return;
   machine = new Machine();
   registry = await startRealRegistry();
-  const folder = mkdtempSync(join(tmpdir(), 'devenv-image-'));
-  writeBusyboxTree(folder);
-  const tar = (): Buffer =>
-    execFileSync('tar', ['-C', folder, '--numeric-owner', '--owner=0', '--group=0', '-cf', '-', '.'], { maxBuffer: 2 ** 28 });
-  const [common, many] = [tar(), manyFiles()];
-  rmSync(folder, { recursive: true });
-  for (let number = 0; number < images; number++) {
-    const config = { env: { PATH: '/bin' } };
-    const layers = [common, layerWith(`number`, String(number)), many];
-    registry.put(`crash/image${number}`, '1', [{ platform: { os: 'linux', architecture: 'amd64' }, config, layers }]);
-  }
+  putImages(registry, images);
   await using undisturbed = new Machine();
   for (const cwd of [writeProject(undisturbed, 'here'), ...Array.from({ length: images }, (_, number) => pulled(undisturbed, number))])
     await undisturbed.ok(['build'], cwd);
@@ -189,6 +178,17 @@ const transitions: Readonly<Record<string, Transition>> = {
     command: ['commit', 'by-hand:1'],
     begun: () => () => machine.names('data/drafts').length > 0,
     lasts: 30,
+    victims: ['devenv'],
+  },
+  load: {
+    before: async () => {
+      const [cwd, image] = [here(), `${registry.host}/crash/image0:1`];
+      for (const args of [['pull', image], ['save', '-o', 'image.tar', image], ['rmi', image], ['gc']]) await machine.ok(args, cwd);
+      return cwd;
+    },
+    command: ['load', 'image.tar'],
+    begun: () => () => machine.names('data/drafts').length > 0,
+    lasts: 60,
     victims: ['devenv'],
   },
   gc: {
