@@ -65,8 +65,9 @@ test('a mistake in the words is an object too under --json', async () => {
 async function said(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const result = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+    vi.spyOn(process[name], 'write').mockImplementation((text: string | Uint8Array, ...[done]: unknown[]) => {
       result[name] += String(text);
+      if (typeof done === 'function') done();
       return true;
     }),
   );

@@ -61,7 +61,11 @@ async function said(
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   const text = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => ((text[name] += stripVTControlCharacters(String(chunk))), true)),
+    vi.spyOn(process[name], 'write').mockImplementation((chunk: string | Uint8Array, ...[done]: unknown[]) => {
+      text[name] += stripVTControlCharacters(String(chunk));
+      if (typeof done === 'function') done();
+      return true;
+    }),
   );
   try {
     return { code: await dispatch(verb, [...words, '-C', folder, '--progress', 'plain']), ...text };

@@ -92,7 +92,11 @@ test('a shell must be named, and be one that is known', async () => {
 
 async function scriptOf(shell: Shell | '' | 'powershell'): Promise<string> {
   let text = '';
-  const out = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => ((text += String(chunk)), true));
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation((chunk: string | Uint8Array, ...[done]: unknown[]) => {
+    text += String(chunk);
+    if (typeof done === 'function') done();
+    return true;
+  });
   const error = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
   try {
     expect(await dispatch('completion', shell === '' ? [] : [shell])).toBe((shells as readonly string[]).includes(shell) ? 0 : 2);
