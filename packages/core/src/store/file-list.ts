@@ -1,6 +1,7 @@
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { getAttribute, listAttributes } from '../base/system-calls.ts';
+import { compareNames, decodeName, pathOf } from '../oci/file-name.ts';
+import { namesIn } from './merged.ts';
 
 /**
  * One entry of a layer as it is meant to be on every machine, however this machine's store could hold it. Paths are relative,
@@ -34,10 +35,10 @@ export function formatFileList(files: readonly ListedFile[]): string {
 }
 
 function collect(directory: string, relative: string, files: ListedFile[], firstNames: Map<number, string>): void {
-  for (const name of readdirSync(directory).toSorted(byBytes)) {
-    const path = join(directory, name);
+  for (const name of namesIn(directory).toSorted(compareNames)) {
+    const path = `${directory}/${name}`;
     const inside = relative === '' ? name : `${relative}/${name}`;
-    const stats = lstatSync(path);
+    const stats = lstatSync(pathOf(path));
     const common = { path: inside, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, mtime: Math.floor(stats.mtimeMs / 1000) };
     const attributes = attributesOf(path);
     const rest = attributes ? { attributes } : {};
@@ -50,25 +51,25 @@ function collect(directory: string, relative: string, files: ListedFile[], first
         if (stats.nlink > 1) firstNames.set(stats.ino, inside);
         files.push({ ...common, type: 'file', size: stats.size, ...rest });
       } else files.push({ ...common, type: 'hardlink', link: first });
-    } else if (stats.isSymbolicLink()) files.push({ ...common, type: 'symlink', link: readlinkSync(path), ...rest });
+    } else if (stats.isSymbolicLink()) files.push({ ...common, type: 'symlink', link: targetOf(path), ...rest });
     else if (stats.isCharacterDevice() || stats.isBlockDevice()) {
       files.push({ ...common, type: stats.isBlockDevice() ? 'block' : 'character', device: deviceNumbers(stats.rdev), ...rest });
     } else if (stats.isFIFO()) files.push({ ...common, type: 'fifo', ...rest });
   }
 }
 
+function targetOf(path: string): string {
+  return decodeName(readlinkSync(pathOf(path), { encoding: 'buffer' }));
+}
+
 function attributesOf(path: string): Record<string, string> | undefined {
-  const names = listAttributes(path);
+  const names = listAttributes(pathOf(path));
   if (names.length === 0) return undefined;
-  return Object.fromEntries(names.toSorted().map((name) => [name, getAttribute(path, name)?.toString('base64') ?? '']));
+  return Object.fromEntries(names.toSorted().map((name) => [name, getAttribute(pathOf(path), name)?.toString('base64') ?? '']));
 }
 
 /** gnu_dev_major(3), gnu_dev_minor(3). */
 function deviceNumbers(device: number): readonly [number, number] {
   const value = BigInt(device);
   return [Number(((value >> 32n) & 0xfffff000n) | ((value >> 8n) & 0xfffn)), Number(((value >> 12n) & 0xffffff00n) | (value & 0xffn))];
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
