@@ -1,18 +1,25 @@
+import { basename } from 'node:path';
 import type { Options } from './contract.ts';
+import { UserError } from './base/errors.ts';
 import { buildAside, layersOf, madeHere, type MadeLayer } from './build-aside.ts';
 import { causeOf, type Cause } from './compare/cause.ts';
 import { compareLayers, type LayerDifference } from './compare/compare-layers.ts';
 import { readDirectory } from './compare/read-directory.ts';
+import { lockPath } from './lock/lock.ts';
+import { readLock } from './lock/lock-file.ts';
+import type { Digest } from './oci/digest.ts';
+import { formatPlatform } from './oci/platform.ts';
+import type { StepKey } from './oci/step-key.ts';
 import { shareStore } from './open-tools.ts';
 import { makePlan } from './plan/make-plan.ts';
-import { survey } from './survey.ts';
+import { survey, type Survey } from './survey.ts';
 
 export type { Cause } from './compare/cause.ts';
 
 export interface VerifyResult {
   readonly same: boolean;
-  /** What the new layers were compared with: those of this machine, or those of one more build. */
-  readonly against: 'store' | 'second build';
+  /** What the new layers were compared with: what the lock says, the layers of this machine, or one more build. */
+  readonly against: 'lock' | 'store' | 'second build';
   /** Lowest first; an image that was pulled is what its digest says. */
   readonly layers: readonly VerifiedLayer[];
   readonly seconds: number;
@@ -23,7 +30,7 @@ export interface VerifiedLayer {
   readonly same: boolean;
   readonly expected: string;
   readonly diffId: string;
-  /** The first files that differ, the most telling first, and how many more do. */
+  /** The first files that differ, the most telling first, and how many more do. None: the expected layer is not on this machine. */
   readonly files: readonly VerifiedFile[];
   readonly more: number;
   /** The most frequent first. */
@@ -40,7 +47,7 @@ export interface VerifiedFile {
 /**
  * Whether building gives the same layers again, bit for bit: builds into an empty store, ignoring every cache, and compares. A
  * difference whose cause cannot be seen is built once more: what comes out the same twice in a row, and not as expected, came from outside.
- * @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, STEP_FAILED, BASE_FAILED and those of a registry
+ * @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, LOCK_INVALID, LOCK_OUTDATED, STEP_FAILED, BASE_FAILED and those of a registry
  */
 export async function verify(options: Options): Promise<VerifyResult> {
   const started = performance.now();
@@ -48,44 +55,72 @@ export async function verify(options: Options): Promise<VerifyResult> {
   const found = await survey(options);
   const plan = makePlan(found.resolved, new Map());
   const steps = madeHere(plan);
+  const locked = lockedLayers(found, steps);
   const here = await layersOf(plan, found.tools);
+  const wanted = new Map(steps.map(({ key }) => [key, locked?.get(key) ?? here.get(key)?.diffId]));
   await using first = await buildAside(plan, found, options);
-  const isHere = steps.every(({ key }) => here.has(key));
-  await using earlier = isHere ? undefined : await buildAside(plan, found, options);
-  const expected = earlier?.layers ?? here;
-  const compared = steps.map(({ key, name, network }) => compare(name, network, expected.get(key)!, first.layers.get(key)!));
+  const isKnown = steps.every(({ key }) => wanted.get(key) !== undefined);
+  // What is expected and cannot be looked at is as good as another build of it, when chance is what makes the difference.
+  const isHere = steps.every(({ key }) => wanted.get(key) === here.get(key)?.diffId || wanted.get(key) === first.layers.get(key)!.diffId);
+  await using earlier = isKnown && isHere ? undefined : await buildAside(plan, found, options);
+  const compared = steps.map(({ key, name, network }): ComparedLayer => {
+    const expected = wanted.get(key) ?? earlier!.layers.get(key)!.diffId;
+    const made = first.layers.get(key)!;
+    const other = [here.get(key), earlier?.layers.get(key)].find((layer) => layer?.diffId === expected) ?? earlier?.layers.get(key);
+    return {
+      step: name,
+      expected,
+      diffId: made.diffId,
+      differences: expected === made.diffId || !other ? [] : compare(network, other, made),
+    };
+  });
   const isUnclear = compared.some(({ differences }) => differences.some(({ cause, network }) => cause === undefined && network));
-  await using again = isHere && isUnclear ? await buildAside(plan, found, options) : undefined;
+  await using again = isUnclear && !earlier ? await buildAside(plan, found, options) : undefined;
   const layers = compared.map((layer, index): VerifiedLayer => {
     const { key, network } = steps[index]!;
-    const isSteady = network && again?.layers.get(key)?.diffId === layer.diffId;
-    return describe(layer, isSteady ? 'network content' : 'random bytes');
+    const isSteady = network && (earlier ?? again)?.layers.get(key)?.diffId === layer.diffId;
+    return describe(layer, isSteady);
   });
   return {
     same: layers.every(({ same }) => same),
-    against: isHere ? 'store' : 'second build',
+    against: locked ? 'lock' : isKnown ? 'store' : 'second build',
     layers,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** What the lock beside the file says of each layer; undefined: there is none. */
+function lockedLayers({ config, plan }: Survey, steps: ReturnType<typeof madeHere>): ReadonlyMap<StepKey, Digest> | undefined {
+  const path = lockPath(config.path);
+  const lock = readLock(path);
+  if (!lock) return undefined;
+  const layers = new Map(lock.platforms[formatPlatform(plan.platform)]?.layers.map(({ key, diffId }) => [key, diffId]));
+  const missing = steps.filter(({ key }) => !layers.has(key)).map(({ name }) => name);
+  if (missing.length > 0)
+    throw new UserError('LOCK_OUTDATED', `${basename(path)} does not cover ${basename(config.path)}:\n  ${missing.join('\n  ')}`, {
+      hint: 'devenv lock writes it; then commit it.',
+    });
+  return layers;
 }
 
 interface ComparedLayer {
   readonly step: string;
   readonly expected: string;
   readonly diffId: string;
+  /** Empty although the two differ: nobody here has the one that was expected, and building gives the same each time. */
   readonly differences: readonly (LayerDifference & { readonly cause: Cause | undefined; readonly network: boolean })[];
 }
 
-function compare(step: string, network: boolean, expected: MadeLayer, found: MadeLayer): ComparedLayer {
-  const common = { step, expected: expected.diffId, diffId: found.diffId };
-  if (expected.diffId === found.diffId) return { ...common, differences: [] };
+function compare(network: boolean, expected: MadeLayer, found: MadeLayer): ComparedLayer['differences'] {
   const differences = compareLayers(readDirectory(expected.directory), readDirectory(found.directory));
-  return { ...common, differences: differences.map((difference) => ({ ...difference, cause: causeOf(difference, differences), network })) };
+  return differences.map((difference) => ({ ...difference, cause: causeOf(difference, differences), network }));
 }
 
 const shownFiles = 12;
 
-function describe({ step, expected, diffId, differences }: ComparedLayer, unclear: Cause): VerifiedLayer {
+/** `isSteady`: the step has a network, and gives the same twice in a row. */
+function describe({ step, expected, diffId, differences }: ComparedLayer, isSteady: boolean): VerifiedLayer {
+  const unclear: Cause = isSteady ? 'network content' : 'random bytes';
   const files = differences.map(({ path, where, what, cause }): VerifiedFile => {
     return { path, where: where === 'a' ? 'expected' : where === 'b' ? 'found' : 'both', what, cause: cause ?? unclear };
   });
@@ -95,6 +130,7 @@ function describe({ step, expected, diffId, differences }: ComparedLayer, unclea
     telling.some((file) => !isOnlyTime(file)) ? telling.filter((file) => !isOnlyTime(file)) : telling,
     ({ cause }) => cause,
   );
+  if (files.length === 0 && expected !== diffId && isSteady) counts.set(unclear, []);
   const causes = [...counts].toSorted(([, a], [, b]) => b.length - a.length).map(([cause]) => ({ cause, advice: advice[cause] }));
   return {
     step,

@@ -14,16 +14,18 @@ export function describeVerified({ same, against, layers, seconds }: VerifyResul
     const below = index > first ? ' · stands on a layer that differs' : '';
     return [
       `${paint('yellow', 'different')}  ${digest}  ${printableLine(layer.step)} (expected ${layer.expected.slice(7, 19)})${below}`,
-      ...filesOf(layer),
+      ...(layer.files.length === 0 ? [`  ${notHere}`] : filesOf(layer)),
       ...layer.causes.map(({ cause, advice }) => `  ${paint('bold', cause)}: ${advice}`),
     ];
   });
-  const what = against === 'store' ? 'the layers of this machine' : 'one more build';
+  const what = { lock: 'what devenv-lock.json says', store: 'the layers of this machine', 'second build': 'one more build' }[against];
   const verdict = same
     ? paint('green', `Reproducible: ${plural(layers.length, 'layer')} built anew, each the same as ${what}, in ${duration(seconds)}`)
     : paint('yellow', `Not reproducible: compared with ${what}`);
   return [...lines, verdict].join('\n');
 }
+
+const notHere = 'The expected layer is not on this machine, so that no file can be named: run devenv verify where it was locked.';
 
 function filesOf({ files, more }: VerifiedLayer): string[] {
   const rows = table(files.map((file) => [printableLine(file.path.toWellFormed()), wayOf(file), file.cause]));
