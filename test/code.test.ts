@@ -1,5 +1,14 @@
 import { existsSync, globSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { request, type OutgoingHttpHeaders } from 'node:http';
+import { once } from 'node:events';
+import {
+  createServer,
+  request,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectProcess } from '../resolver/src/connect-process.ts';
@@ -15,7 +24,7 @@ let shop: Window;
 
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
-  cwd = rig.project({ 'devenv.json': { image: debian, user: 'dev', name: 'shop' }, 'note.txt': 'hello\n' }, 'shop');
+  cwd = rig.project({ 'devenv.json': { image: debian, user: 'dev', name: 'shop' }, 'note.txt': 'hello\n', 'read.md': '# Read\n' }, 'shop');
   code = await startCode(rig, [], cwd);
   cutNetwork(cwd);
   shop = await browser.open(code.url);
@@ -48,7 +57,7 @@ function pidsOf(pattern: RegExp): { readonly pid: number; readonly command: stri
 }
 
 test('the page shows the files of the workspace, and its terminal is in the container, which needs no network for it', async () => {
-  expect(await shop.files()).toEqual(['devenv.json', 'note.txt']);
+  expect(await shop.files()).toEqual(['devenv.json', 'note.txt', 'read.md']);
   const shown = await shop.terminal('echo "<$(id -un)@$(hostname)>"; cat /proc/net/route | wc -l', /<dev@shop>/);
   expect(shown).toContain('<dev@shop>');
 });
@@ -116,8 +125,33 @@ test.each([
   for (const path of ['/devenv-cli', `/connect?authority=devenv%2B${code.environmentId}`]) expect(await ask(path, headers, true)).toBe(403);
 });
 
+test.each([
+  ['the page', 'ROOT/', false],
+  ['a file', 'ROOT/client/out/nls.messages.js', false],
+  ['a socket', 'ROOT/devenv-cli', true],
+])('%s is refused with the right cookie at another path than the one that nobody can guess', async (_what, path, upgrade) => {
+  const headers = { cookie: 'COOKIE', origin: 'http://127.0.0.1:PORT' };
+  expect(await ask(path, headers, upgrade)).toBe(403);
+  expect(await ask(path.replace('ROOT', ''), headers, upgrade)).not.toBe(403);
+});
+
+test('who listens at another port of the same name is not given the cookie', async () => {
+  const heard: IncomingHttpHeaders[] = [];
+  const other = createServer(({ headers }, response) => {
+    heard.push(headers);
+    response.end('text');
+  });
+  await once(other.listen(0, '127.0.0.1'), 'listening');
+  const page = await browser.context.newPage();
+  await page.goto(`http://devenv.localhost:${(other.address() as AddressInfo).port}/`);
+  await page.close();
+  other.close();
+  expect(heard.map(({ cookie }) => cookie)).toContain(undefined);
+  expect(heard.filter(({ cookie }) => cookie !== undefined)).toEqual([]);
+});
+
 test('the address is good for one look: the token goes into a cookie that scripts cannot read, and out of the address', async () => {
-  expect(await ask('TOKEN', {})).toBe(303);
+  expect(await ask('TOKEN', {})).toBe(200);
   expect(await ask('/', { cookie: 'COOKIE' })).toBe(200);
   expect(shop.page.url()).not.toContain('token');
   expect(await shop.page.evaluate('document.cookie')).toBe('');
@@ -183,13 +217,16 @@ case $1 in
 esac
 `;
   writeFileSync(join(programs, 'codium'), script, { mode: 0o755 });
-  writeFileSync(join(programs, 'xdg-open'), `#!/bin/sh\ncat "$1" > "${rig.base}/browsed"\n`, { mode: 0o755 });
+  writeFileSync(join(programs, 'xdg-open'), `#!/bin/sh\ncat "$1" > "${rig.base}/browsed.html"\n`, { mode: 0o755 });
   const env = { ...editorEnvironment, DISPLAY: ':99', PATH: `${programs}:${process.env['PATH']}` };
   const stop = new AbortController();
   const page = rig.devenv(['code'], { cwd, env, interrupt: stop.signal });
-  await expect
-    .poll(() => existsSync(join(rig.base, 'browsed')) && readFileSync(join(rig.base, 'browsed'), 'utf8'), { timeout: 30_000 })
-    .toContain('token=');
+  const browsed = join(rig.base, 'browsed.html');
+  await expect.poll(() => existsSync(browsed) && readFileSync(browsed, 'utf8'), { timeout: 30_000 }).toContain('token=');
+  // A page of a file is a stranger to ours, and what it leads to has to open all the same.
+  const { page: led } = await browser.open(`file://${browsed}`);
+  await led.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
+  await led.close();
   stop.abort();
   const { stderr } = await page;
   expect(stderr).toMatch(
@@ -206,15 +243,81 @@ esac
   await expect.poll(opened).toBe(`--folder-uri vscode-remote://devenv%2B${code.environmentId}/workspace`);
 });
 
+test('in a terminal of code-server it opens through the proxy of that, webviews too', async () => {
+  await using outer = await startProxy();
+  const hook = join(rig.base, 'hook.sock');
+  const opened: { type: string; uris: string[] }[] = [];
+  const editor = createServer((asked, response) => {
+    asked.setEncoding('utf8').on('data', (text: string) => opened.push(JSON.parse(text) as (typeof opened)[number]));
+    asked.on('end', () => response.setHeader('content-type', 'application/json').end('null'));
+  }).listen(hook);
+  const env = { ...editorEnvironment, VSCODE_IPC_HOOK_CLI: hook, VSCODE_PROXY_URI: `http://127.0.0.1:${outer.port}/proxy/{{port}}/` };
+  const stop = new AbortController();
+  const running = rig.devenv(['code'], { cwd, env, interrupt: stop.signal });
+  await expect.poll(() => opened.length, { timeout: 30_000 }).toBe(1);
+  expect(opened[0]).toEqual({ type: 'openExternal', uris: [expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/proxy\/\d+\/\w+\//)] });
+  const window = await browser.open(opened[0]!.uris[0]!);
+  await window.ready();
+  expect(await window.files()).toContain('note.txt');
+  await window.openFile('read.md');
+  await window.command('Markdown: Open Preview');
+  await expect
+    .poll(() => window.page.frameLocator('iframe.webview').frameLocator('#active-frame').locator('body').innerText(), { timeout: 30_000 })
+    .toContain('Read');
+  await window.page.close();
+  stop.abort();
+  await running;
+  editor.close();
+});
+
+/** As code-server's: `/proxy/PORT/PATH` is PATH of a port of this machine. */
+async function startProxy(): Promise<AsyncDisposable & { readonly port: number }> {
+  const forward = ({ url = '', method, headers }: IncomingMessage): ClientRequest => {
+    const [, port, path] = /^\/proxy\/(\d+)(\/.*)$/.exec(url) ?? [];
+    return request({ host: '127.0.0.1', port, path, method, headers, agent: false });
+  };
+  const server = createServer((asked, response) => {
+    const forwarded = forward(asked).on('error', () => response.destroy());
+    forwarded.on('response', (answer) => answer.pipe(response.writeHead(answer.statusCode!, answer.headers))).end();
+  });
+  server.on('upgrade', (asked, stream) => {
+    const forwarded = forward(asked).on('error', () => stream.destroy());
+    forwarded.on('response', () => stream.destroy());
+    forwarded.on('upgrade', (answer, inner, head) => {
+      const lines = Object.entries(answer.headers).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+      stream.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('')}\r\n`);
+      stream.write(head);
+      stream.pipe(inner).pipe(stream);
+      for (const [one, two] of [
+        [stream, inner],
+        [inner, stream],
+      ] as const)
+        one.on('error', () => two.destroy());
+    });
+    forwarded.end();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
 /** Of the server that the browser host uses. */
 function productFolder(): string {
   const [folder] = globSync(join(editorEnvironment['DEVENV_EDITOR_DIR']!, '*', 'server', 'product.json'));
   return dirname(folder!);
 }
 
-/** The status of an answer. PORT, TOKEN and COOKIE stand for the real ones. */
+/** The status of an answer. PORT, TOKEN and COOKIE stand for the real ones; a path is below the one that nobody can guess, or of the ROOT. */
 function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = false): Promise<number> {
-  const token = new URL(code.url).searchParams.get('token');
+  const { pathname: root, searchParams } = new URL(code.url);
+  const token = searchParams.get('token');
+  const place =
+    path === 'TOKEN' ? `${root}?token=${token}` : path.startsWith('ROOT') ? path.slice('ROOT'.length) : root.slice(0, -1) + path;
   const real = (text: string): string => text.replace('PORT', String(code.port)).replace('COOKIE', `devenv-${code.port}=${token}`);
   const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, real(String(value))]));
   const handshake = {
@@ -227,7 +330,7 @@ function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = fals
     const asked = request({
       host: '127.0.0.1',
       port: code.port,
-      path: path === 'TOKEN' ? `/?token=${token}` : path,
+      path: place,
       headers: { ...given, ...(upgrade ? handshake : {}) },
       agent: false,
     });

@@ -80,6 +80,8 @@ test('it has what devenv code serves', async () => {
   await using code = await startCode(rig, ['--local'], cwd, program);
   const entered = await fetch(code.url.replace('devenv.localhost', 'localhost'), { redirect: 'manual' });
   const cookie = entered.headers.get('set-cookie')!.split(';')[0]!;
-  for (const path of ['', 'extension/package.json', 'extension/dist/extension-web.cjs', 'resolver/dist/extension-web.cjs'])
-    expect([path, (await fetch(`http://localhost:${code.port}/${path}`, { headers: { cookie } })).status]).toEqual([path, 200]);
+  for (const path of ['', 'extension/package.json', 'extension/dist/extension-web.cjs', 'resolver/dist/extension-web.cjs']) {
+    const { href } = new URL(path, code.url.replace('devenv.localhost', 'localhost'));
+    expect([path, (await fetch(href, { headers: { cookie } })).status]).toEqual([path, 200]);
+  }
 });

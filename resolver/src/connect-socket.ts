@@ -1,9 +1,9 @@
 import type { Connect } from './connect.ts';
 
 /** By way of the host that serves this page. */
-export function connectSocket(base: string): Connect {
+export function connectSocket(address: string): Connect {
   return (authority) => {
-    const socket = new WebSocket(`${base}/connect?${new URLSearchParams({ authority }).toString()}`);
+    const socket = new WebSocket(`${address}?${new URLSearchParams({ authority }).toString()}`);
     socket.binaryType = 'arraybuffer';
     return {
       send: (bytes) => socket.readyState === WebSocket.OPEN && socket.send(new Uint8Array(bytes)),

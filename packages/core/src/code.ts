@@ -8,6 +8,7 @@ import { browserHost } from './editor/browser-host.ts';
 import { bringUp } from './editor/bring-up.ts';
 import { findDesktop } from './editor/desktop.ts';
 import { installEditor } from './editor/install-editor.ts';
+import { outerEditor } from './editor/outer-editor.ts';
 import { configOrThrow } from './enter.ts';
 import { placesOf } from './open-tools.ts';
 
@@ -20,7 +21,8 @@ export async function code(options: CodeOptions): Promise<CodeHost | CodeWindow>
   const program = { command: options.program, env: options.env, cwd: folder };
   const ownServer = options.env['DEVENV_EDITOR_SERVER'];
   if (ownServer) await addServer(resolve(options.cwd, ownServer), directory, options.signal);
-  const desktop = options.local || options.browser ? undefined : await findDesktop({ env: options.env, directory });
+  const outer = outerEditor(options.env);
+  const desktop = options.local || options.browser || outer ? undefined : await findDesktop({ env: options.env, directory });
   if (desktop?.able) {
     const { environmentId, remoteWorkspaceFolder } = await bringUp(program, options);
     desktop.open(`devenv+${environmentId}`, remoteWorkspaceFolder);
@@ -30,16 +32,18 @@ export async function code(options: CodeOptions): Promise<CodeHost | CodeWindow>
   const context = { directory, env: options.env, report: options.report, signal: options.signal };
   const tree = await installEditor(context);
   const environment = options.local ? undefined : await bringUp(program, options);
-  const host = await browserHost({ tree, extensions: options.extensions, program, port: options.port ?? 0, runtime, data: state });
+  const places = { runtime, data: state, proxy: outer?.proxy };
+  const host = await browserHost({ tree, extensions: options.extensions, program, port: options.port ?? 0, ...places });
   const query = environment ? { environment: environment.environmentId, folder: environment.remoteWorkspaceFolder } : { folder };
-  const url = host.url(`/?${new URLSearchParams(query).toString()}`);
+  const plain = host.url(`/?${new URLSearchParams(query).toString()}`);
+  const url = outer ? plain.replace('//devenv.localhost:', '//localhost:') : plain; // the name that it forwards
   return {
     opened: 'page',
     url,
     port: host.port,
     folder,
     ...(environment ? { environmentId: environment.environmentId } : {}),
-    openInBrowser: () => openInBrowser(url, runtime, options.env),
+    openInBrowser: () => (outer ? void outer.open(url).catch(() => {}) : openInBrowser(url, runtime, options.env)),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

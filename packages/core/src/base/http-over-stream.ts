@@ -16,3 +16,14 @@ export function getOver(stream: Duplex, path: string): Promise<{ readonly status
     asked.on('error', reject).end();
   });
 }
+
+/** Sends one value to who listens at a socket. @throws Error when nobody does */
+export function postJson(socketPath: string, value: unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', accept: 'application/json' };
+    const asked = request({ socketPath, method: 'POST', path: '/', headers }, (response) => {
+      response.resume().on('end', resolve).on('error', reject);
+    });
+    asked.on('error', reject).end(JSON.stringify(value));
+  });
+}

@@ -20,6 +20,8 @@ export interface LoopbackOptions {
   readonly answer: (url: URL) => Promise<Answer | undefined>;
   /** Takes the connections to a path. */
   readonly sockets: Readonly<Record<string, (socket: WebSocket, query: URLSearchParams) => void>>;
+  /** Where a proxy of this user's shows us, under a path that it takes off. */
+  readonly proxy?: (port: number) => URL;
 }
 
 export interface Answer {
@@ -37,18 +39,20 @@ export interface LoopbackServer extends AsyncDisposable {
 /**
  * Serves one user of this machine, on its loopback only: on both addresses, since else another user could take the one that a browser tries first. Others on it, and pages of other origins, are kept out: a request needs the
  * token (once in its address, from then on in a cookie), a Host that is ours (a foreign name may be made to point here), and
- * where the browser tells its origin, ours.
+ * where the browser tells its origin, ours. All is below a path that nobody can guess, and so is the cookie: a browser gives a host's
+ * cookies to all its ports, and who listens at another one may be another user.
  * @throws UserError PORT_TAKEN
  */
 export async function serveLoopback(options: LoopbackOptions): Promise<LoopbackServer> {
   const token = randomBytes(24).toString('base64url');
+  const place = `/${randomBytes(12).toString('hex')}`;
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 });
   let guard: Guard | undefined;
   const make = (): Server => {
     const server = createServer((request, response) => void respond(request, response, { options, guard: guard! }));
     return server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
       const url = guard!.url(request);
-      const take = options.sockets[url.pathname];
+      const take = guard!.enter(url) ? options.sockets[url.pathname] : undefined;
       if (!take || guard!.refusal(request.headers, true) !== undefined) {
         stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
         return;
@@ -58,11 +62,13 @@ export async function serveLoopback(options: LoopbackOptions): Promise<LoopbackS
   };
   const servers = await listenOnBoth(make, options.port);
   const { port } = servers[0]!.address() as AddressInfo;
-  guard = new Guard(token, options.name, port);
+  const proxy = options.proxy?.(port);
+  guard = new Guard(token, { place, name: options.name, port, proxy });
   return {
     port,
     url(path) {
-      const url = new URL(path, `http://${options.name}.localhost:${port}`);
+      const root = proxy?.href.replace(/\/$/, '') ?? `http://${options.name}.localhost:${port}`;
+      const url = new URL(`${root}${place}${path}`);
       url.searchParams.set('token', token);
       return url.href;
     },
@@ -106,16 +112,27 @@ async function close(server: Server): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
+interface Where {
+  readonly place: string;
+  readonly name: string;
+  readonly port: number;
+  readonly proxy: URL | undefined;
+}
+
 class Guard {
   readonly #token: Buffer;
-  readonly #hosts: readonly string[];
+  readonly #place: string;
+  /** The origin of each Host that is ours. */
+  readonly #origins: ReadonlyMap<string, string>;
   readonly #openHost: RegExp;
   /** Ports of one host share cookies. */
   readonly cookie: string;
 
-  constructor(token: string, name: string, port: number) {
+  constructor(token: string, { place, name, port, proxy }: Where) {
     this.#token = Buffer.from(token);
-    this.#hosts = [`${name}.localhost:${port}`, `localhost:${port}`, `127.0.0.1:${port}`];
+    this.#place = place;
+    const own = [`${name}.localhost:${port}`, `localhost:${port}`, `127.0.0.1:${port}`].map((host) => [host, `http://${host}`] as const);
+    this.#origins = new Map(proxy ? [...own, [proxy.host, proxy.origin]] : own);
     this.#openHost = new RegExp(`^[a-z0-9-]+\\.(?:${name}\\.)?localhost:${port}$`);
     this.cookie = `${name}-${port}`;
   }
@@ -126,16 +143,24 @@ class Guard {
   }
 
   isOpenHost({ headers: { host = '' } }: IncomingMessage): boolean {
-    return !this.#hosts.includes(host) && this.#openHost.test(host);
+    return !this.#origins.has(host) && this.#openHost.test(host);
+  }
+
+  /** Whether a path is below ours, which is taken off. */
+  enter(url: URL): boolean {
+    if (!url.pathname.startsWith(`${this.#place}/`)) return false;
+    url.pathname = url.pathname.slice(this.#place.length);
+    return true;
   }
 
   /** Why a request is refused. `strict`: it has to tell its origin. */
   refusal({ host = '', origin, cookie = '' }: IncomingHttpHeaders, strict: boolean): string | undefined {
-    if (!this.#hosts.includes(host)) return 'This name is not ours.';
-    if (origin === undefined ? strict : origin !== `http://${host}`) return 'Another origin may not use this page.';
+    const ours = this.#origins.get(host);
+    if (ours === undefined) return 'This name is not ours.';
+    if (origin === undefined ? strict : origin !== ours) return 'Another origin may not use this page.';
     const own = cookie.split('; ').find((each) => each.startsWith(`${this.cookie}=`));
     if (this.isToken(own?.slice(this.cookie.length + 1))) return undefined;
-    return 'The token is missing or wrong: open the address that devenv code prints.';
+    return incomplete;
   }
 
   isToken(text: string | undefined | null): boolean {
@@ -151,6 +176,7 @@ interface Context {
 
 async function respond(request: IncomingMessage, response: ServerResponse, { options, guard }: Context): Promise<void> {
   const url = guard.url(request);
+  const inside = guard.enter(url);
   const [, first = ''] = url.pathname.split('/', 2);
   const folder = Object.hasOwn(options.files, first) ? options.files[first] : undefined;
   response.setHeader('x-content-type-options', 'nosniff');
@@ -160,17 +186,16 @@ async function respond(request: IncomingMessage, response: ServerResponse, { opt
     if (folder === undefined || !options.open.includes(first)) return plain(response, 403, 'This name is not ours.');
     return sendFile(request, response, folder, url);
   }
+  if (!inside) return plain(response, 403, incomplete);
   const token = url.searchParams.get('token');
-  if (token !== null && guard.isToken(token))
-    response.setHeader('set-cookie', `${guard.cookie}=${token}; HttpOnly; SameSite=Strict; Path=/`);
+  if (token !== null && guard.isToken(token)) response.setHeader('set-cookie', `${guard.cookie}=${token}; HttpOnly; SameSite=Strict`);
   // As if the browser had the cookie already: then the other checks are the same.
   const headers = token === null ? request.headers : { ...request.headers, cookie: `${guard.cookie}=${token}` };
   const refusal = guard.refusal(headers, false);
   if (refusal !== undefined) return plain(response, 403, refusal);
   if (token !== null) {
     url.searchParams.delete('token'); // it is not to stay in the history
-    response.writeHead(303, { location: url.pathname + url.search, 'cache-control': 'no-store' }).end();
-    return;
+    return goOn(response, url);
   }
   response.setHeader('cross-origin-resource-policy', 'same-origin');
   if (folder !== undefined) return sendFile(request, response, folder, url);
@@ -181,6 +206,19 @@ async function respond(request: IncomingMessage, response: ServerResponse, { opt
   } catch (error) {
     if (!response.headersSent) plain(response, 502, error instanceof Error ? error.message : String(error));
   }
+}
+
+const incomplete = 'The token is missing or wrong: open the address that devenv code prints.';
+
+/** By way of a page of ours, not by a redirection: a browser that another page sent here keeps the cookie back until we ask. */
+function goOn(response: ServerResponse, { search }: URL): void {
+  const target = `./${search}`.replaceAll('&', '&amp;').replaceAll('"', '&quot;');
+  const headers = {
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'",
+  };
+  response.writeHead(200, headers).end(`<!doctype html><meta http-equiv="refresh" content="0; url=${target}"><title>devenv</title>\n`);
 }
 
 function sendFile(request: IncomingMessage, response: ServerResponse, root: string, url: URL): void {

@@ -22,6 +22,8 @@ export interface BrowserHostOptions {
   readonly runtime: string;
   /** What the server for this machine's windows keeps. */
   readonly data: string;
+  /** Where a proxy of this user's shows this port; what it shows has one origin only. */
+  readonly proxy: ((port: number) => URL) | undefined;
 }
 
 /** Authority of windows that show this machine. */
@@ -29,7 +31,7 @@ const hostAuthority = 'devenv-host+this';
 
 /** Serves VS Code's web client on loopback, for windows in containers and on this machine, until disposed. @throws UserError PORT_TAKEN */
 export async function browserHost(options: BrowserHostOptions): Promise<LoopbackServer> {
-  const { tree, extensions, program } = options;
+  const { tree, extensions, program, proxy } = options;
   const product = JSON.parse(readFileSync(joinPath(tree.server, 'product.json'), 'utf8')) as {
     readonly version: string;
     readonly commit: string;
@@ -40,10 +42,22 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
   const server = await serveLoopback({
     name: 'devenv',
     port: options.port,
-    files: { client: tree.client, ...extensions },
+    files: {
+      client: tree.client,
+      ...(proxy ? { webview: joinPath(tree.server, 'out/vs/workbench/contrib/webview/browser/pre') } : {}),
+      ...extensions,
+    },
+    ...(proxy ? { proxy } : {}),
     open: ['client'],
     answer: async ({ pathname, searchParams }) => {
-      if (pathname === '/') return page({ ...product, port: server.port, hostAuthority, nonce: randomBytes(16).toString('base64') });
+      if (pathname === '/')
+        return page({
+          ...product,
+          port: server.port,
+          proxy: proxy?.(server.port).origin,
+          hostAuthority,
+          nonce: randomBytes(16).toString('base64'),
+        });
       return pathname === '/remote-resource' ? await remoteResource(searchParams, open, tree) : undefined;
     },
     sockets: {

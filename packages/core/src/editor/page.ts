@@ -6,17 +6,22 @@ export interface PageOptions {
   readonly commit: string;
   readonly nonce: string;
   readonly port: number;
+  /** Origin of a proxy that shows us, too. */
+  readonly proxy: string | undefined;
   /** Authority of windows that show this machine. */
   readonly hostAuthority: string;
 }
 
 /**
  * The page around the web client. What it shows is in its own address: `?environment=ID&folder=PATH` a container, `?folder=PATH` this
- * machine. Nothing in it leads to another host, and its policy forbids it; webviews have origins of their own, X.devenv.localhost.
+ * machine. Nothing in it leads to another host, and its policy forbids it; webviews have origins of their own, X.devenv.localhost,
+ * unless a proxy shows the page, which has one origin only.
  */
 export function page(options: PageOptions): Answer {
-  const { nonce, port } = options;
-  const own = ['devenv.localhost', 'localhost', '127.0.0.1'].map((host) => `ws://${host}:${port}`).join(' ');
+  const { nonce, port, proxy = '' } = options;
+  const own = [...['devenv.localhost', 'localhost', '127.0.0.1'].map((host) => `ws://${host}:${port}`), proxy.replace(/^http/, 'ws')].join(
+    ' ',
+  );
   const policy = [
     "default-src 'none'",
     `script-src 'self' 'nonce-${nonce}' 'unsafe-eval' blob:`,
@@ -35,29 +40,35 @@ export function page(options: PageOptions): Answer {
   return { headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy }, body: html(options) };
 }
 
-function html({ nonce, ...settings }: PageOptions): string {
+function html({ nonce, proxy: _proxy, ...settings }: PageOptions): string {
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>devenv</title><link rel="icon" href="/client/favicon.ico">
-<link rel="stylesheet" href="/client/out/vs/workbench/workbench.web.main.internal.css"></head>
+<html lang="en"><head><meta charset="utf-8"><title>devenv</title><link rel="icon" href="client/favicon.ico">
+<link rel="stylesheet" href="client/out/vs/workbench/workbench.web.main.internal.css"></head>
 <body aria-label="devenv"></body>
 <script type="module" nonce="${nonce}">
 const settings = ${JSON.stringify(settings).replaceAll('<', '\\u003c')};
-globalThis._VSCODE_FILE_ROOT = location.origin + '/client/out/';
-await import('/client/out/nls.messages.js');
-const { create, URI } = await import('/client/out/vs/workbench/workbench.web.main.internal.js');
+const base = new URL('.', location.href);
+const place = (path) => new URL(path, base).href;
+globalThis._VSCODE_FILE_ROOT = place('client/out/');
+await import(place('client/out/nls.messages.js'));
+const { create, URI } = await import(place('client/out/vs/workbench/workbench.web.main.internal.js'));
 const asked = new URLSearchParams(location.search);
 const [environment, folder, file] = ['environment', 'folder', 'workspace'].map((name) => asked.get(name) ?? undefined);
 const remoteAuthority = environment === undefined ? settings.hostAuthority : 'devenv+' + environment;
 const at = (path) => URI.from({ scheme: 'vscode-remote', authority: remoteAuthority, path });
-const extension = (path) => URI.from({ scheme: location.protocol.slice(0, -1), authority: location.host, path: '/' + path });
+const extension = (path) => URI.parse(place(path));
 // Of our own site if our name allows: browsers that keep strangers' cookies out break webviews otherwise.
-const webviews = location.hostname === 'devenv.localhost' ? 'devenv.localhost' : 'localhost';
+const site = location.hostname === 'devenv.localhost' ? 'devenv.localhost' : 'localhost';
+const own = ['devenv.localhost', 'localhost', '127.0.0.1'].some((name) => location.host === name + ':' + settings.port);
+const webviews = own
+  ? 'http://{{uuid}}.' + site + ':' + location.port + '/client/out/vs/workbench/contrib/webview/browser/pre/'
+  : place('webview/');
 const address = (uri) => {
   const parameters = new URLSearchParams();
   const authority = decodeURIComponent(uri.authority);
   if (uri.scheme === 'vscode-remote' && authority.startsWith('devenv+')) parameters.set('environment', authority.slice('devenv+'.length));
   parameters.set(uri.path.endsWith('.code-workspace') ? 'workspace' : 'folder', uri.path);
-  return '/?' + parameters;
+  return place('?' + parameters);
 };
 create(document.body, {
   remoteAuthority,
@@ -66,13 +77,13 @@ create(document.body, {
   productConfiguration: {
     nameShort: 'devenv', nameLong: 'devenv code', applicationName: 'devenv', dataFolderName: '.devenv-code', urlProtocol: 'devenv-code',
     version: settings.version, commit: settings.commit, quality: 'stable',
-    webEndpointUrlTemplate: location.origin + '/client',
-    webviewContentExternalBaseUrlTemplate: 'http://{{uuid}}.' + webviews + ':' + location.port + '/client/out/vs/workbench/contrib/webview/browser/pre/',
+    webEndpointUrlTemplate: place('client'),
+    webviewContentExternalBaseUrlTemplate: webviews,
     extensionEnabledApiProposals: { 'devenv.devenv-resolver': ['resolvers'] },
     enableTelemetry: false,
   },
   resourceUriProvider: (uri) =>
-    URI.parse(location.origin + '/remote-resource?' + new URLSearchParams({ authority: decodeURIComponent(uri.authority), path: uri.path })),
+    URI.parse(place('remote-resource') + '?' + new URLSearchParams({ authority: decodeURIComponent(uri.authority), path: uri.path })),
   configurationDefaults: {
     'workbench.startupEditor': 'none',
     'workbench.secondarySideBar.defaultVisibility': 'hidden',
@@ -85,7 +96,7 @@ create(document.body, {
     workspace: folder !== undefined ? { folderUri: at(folder) } : file !== undefined ? { workspaceUri: at(file) } : undefined,
     async open(workspace, options) {
       const uri = workspace?.folderUri ?? workspace?.workspaceUri;
-      const target = uri ? address(uri) : '/';
+      const target = uri ? address(uri) : base.href;
       if (options?.reuse === false) return window.open(target, '_blank') !== null;
       location.href = target;
       return true;
