@@ -1,13 +1,16 @@
 import { statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import type { Parameters } from './compare/compare-sides.ts';
 import type { LayerFacts } from './compare/file-facts.ts';
 import { readDirectory } from './compare/read-directory.ts';
+import { loadConfig } from './config/load-config.ts';
 import type { EnvironmentRecord } from './container/environment.ts';
 import type { PortMapping } from './engine/engine.ts';
 import { shownName } from './images.ts';
+import { lockPath } from './lock/lock.ts';
+import { readLock } from './lock/lock-file.ts';
 import type { Image, ImageConfig, Layer } from './oci/image.ts';
 import { formatPlatform, hostPlatform } from './oci/platform.ts';
 import { familiarName, formatReference, parseReference } from './oci/reference.ts';
@@ -23,6 +26,8 @@ export type Operand =
   /** What the environment stands on. */
   | { readonly kind: 'below' }
   | { readonly kind: 'file' }
+  /** Without a path: that beside the file. */
+  | { readonly kind: 'lock'; readonly path?: string }
   | { readonly kind: 'image'; readonly name: string; readonly production: boolean }
   | { readonly kind: 'archive' | 'layout'; readonly path: string };
 
@@ -46,9 +51,13 @@ export function parseOperand(text: string, { cwd }: Pick<Options, 'cwd'>): Opera
   if (text === 'env') return { kind: 'environment' };
   if (text === 'image') return { kind: 'below' };
   if (text === 'file' || text === 'devenv.json') return { kind: 'file' };
+  if (text === 'lock') return { kind: 'lock' };
+  if (text.endsWith('-lock.json')) return { kind: 'lock', path: resolve(cwd, text) };
   if (/^[./]/.test(text) || /\.(?:tar|tgz|tar\.gz|tar\.zst)(?:#|$)/.test(text)) return localOperand(text, cwd);
   if (text === '')
-    throw new UserError('USAGE', 'What is compared has no name.', { hint: 'Write env, image, file, the name of an image, or a path.' });
+    throw new UserError('USAGE', 'What is compared has no name.', {
+      hint: 'Write env, image, file, lock, the name of an image, or a path.',
+    });
   return { kind: 'image', name: text, production: false };
 }
 
@@ -64,6 +73,8 @@ export async function openSide(operand: Operand, options: Options, tools: ImageT
       return environmentSide(operand.kind, options, tools);
     case 'file':
       return fileSide(options, tools);
+    case 'lock':
+      return lockSide(operand.path ?? lockPath(loadConfig(options).path), tools);
     case 'image':
       return imageSide(operand.name, options, tools);
     case 'archive':
@@ -132,6 +143,26 @@ async function fileSide(options: Options, { store }: ImageTools): Promise<Side> 
       command: commandOf(image),
     },
   };
+}
+
+/** A lock says what layers are, not what is in them: they have to be here. */
+async function lockSide(path: string, { store }: ImageTools): Promise<Side> {
+  const name = basename(path);
+  const platform = formatPlatform(hostPlatform());
+  const layers = readLock(path)?.platforms[platform]?.layers;
+  if (!layers) throw new UserError('NOT_BUILT', `There is no ${name} for ${platform}.`, { hint: 'devenv lock writes it.' });
+  let top: LayerId | undefined;
+  for (const { name: step, key, diffId } of layers) {
+    const layer = (await store.get(key))?.layer;
+    if (layer === undefined || ((await store.info(layer))?.diffId ?? (await store.open(layer)).diffId) !== diffId)
+      throw new UserError('NOT_BUILT', `The layer of "${step}" that ${name} names is not here.`, {
+        hint: 'Run devenv build first; devenv verify says whether it gives that layer.',
+      });
+    top = layer;
+  }
+  if (top === undefined)
+    throw new UserError('USAGE', `${name} names no layer that is made here.`, { hint: 'Compare with the image that it names.' });
+  return { title: name, layers: await stackOf(top, store), parameters: { platform } };
 }
 
 /** What was pulled before serves where the registry does not answer. */

@@ -14,7 +14,7 @@ import type { LayerId } from './store/layer-store.ts';
 export type { Difference, Section, SectionName } from './compare/compare-sides.ts';
 
 export interface DiffOptions extends Options {
-  /** `env`, `image`, `file`, the name of an image, a path; each may say what it is: `image:NAME`. Default `env`. */
+  /** `env`, `image`, `file`, `lock`, the name of an image, a path; each may say what it is: `image:NAME`. Default `env`. */
   readonly a?: string;
   /** Default `image`. `prod:NAME`: what `a` has besides does not count. */
   readonly b?: string;

@@ -21,7 +21,7 @@ export default class Diff extends DevenvCommand {
   static override args: Interfaces.ArgInput = {
     a: Args.string({
       ignoreStdin: true,
-      description: 'env (the default), image (that below it), file, the name of an image, a path',
+      description: 'env (the default), image (that below it), file, lock, the name of an image, a path',
     }),
     b: Args.string({ ignoreStdin: true, description: 'as A; default image. A single word is B' }),
   };

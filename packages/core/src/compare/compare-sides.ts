@@ -62,7 +62,7 @@ export function compareSides({ parameters: { a, b }, trees, only, production }: 
       trees ? texts('libc', single('libc', libcOf(trees.a, packages!.a)), single('libc', libcOf(trees.b, packages!.b))) : unchanged('libc'),
     packages: () => (packages ? comparePackages(packages.a, packages.b) : unchanged('packages')),
     environment: () => texts('environment', a.environment, b.environment, shown),
-    user: () => texts('user', single('user', a.user), single('user', b.user)),
+    user: () => texts('user', a.user === undefined ? undefined : { user: a.user }, b.user === undefined ? undefined : { user: b.user }),
     command: () => texts('command', a.command, b.command),
     ports: () => texts('ports', named(a.ports), named(b.ports)),
     limits: () => texts('limits', a.limits, b.limits),
