@@ -25,7 +25,9 @@ export function describeDiff(result: DiffResult, { color, lines }: { readonly co
     ...told.flatMap((section) => ['', ...describeSection(section, lines, paint)]),
     '',
     ...(same.length === 0 ? [] : [`The same: ${same.map(({ name }) => name).join(', ')}`]),
-    ...skipped.map(({ name, notCompared }) => `Not compared: ${name}: ${notCompared}`),
+    ...[...Map.groupBy(skipped, ({ notCompared }) => notCompared)].map(
+      ([reason, of]) => `Not compared: ${of.map(({ name }) => name).join(', ')}: ${reason}`,
+    ),
     verdict,
   ].join('\n');
 }
