@@ -14,6 +14,8 @@ export interface SharedFlags {
 export interface BuildFlags extends SharedFlags {
   readonly noCache: boolean;
   readonly refresh: boolean;
+  readonly frozen: boolean;
+  readonly offline: boolean;
 }
 
 /** What `build` and `up` take beside. */
@@ -77,6 +79,8 @@ export function parseUp(argv: readonly string[]): (BuildFlags & CacheFlags) | un
     ...shared,
     noCache: values['no-cache'] ?? false,
     refresh: values.refresh ?? false,
+    frozen: values.frozen ?? false,
+    offline: values.offline ?? false,
     ...(from === undefined ? {} : { cacheFrom: from }),
     ...(to === undefined ? {} : { cacheTo: to }),
   };
@@ -103,6 +107,8 @@ const buildOptions = {
   ...sharedOptions,
   'no-cache': { type: 'boolean' },
   refresh: { type: 'boolean' },
+  frozen: { type: 'boolean' },
+  offline: { type: 'boolean' },
 } as const;
 
 const upOptions = {

@@ -16,6 +16,8 @@ export const commands: ReadonlyMap<string, () => Promise<CommandClass>> = new Ma
   ['status', async () => (await import('./commands/status.ts')).default],
   ['build', async () => (await import('./commands/build.ts')).default],
   ['plan', async () => (await import('./commands/plan.ts')).default],
+  ['lock', async () => (await import('./commands/lock.ts')).default],
+  ['update', async () => (await import('./commands/update.ts')).default],
   ['verify', async () => (await import('./commands/verify.ts')).default],
   ['diff', async () => (await import('./commands/diff.ts')).default],
   ['why', async () => (await import('./commands/why.ts')).default],

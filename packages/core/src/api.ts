@@ -13,6 +13,8 @@ import type {
   Environment,
   Exit,
   Explanation,
+  LockOptions,
+  LockResult,
   Logs,
   Options,
   ResourceUse,
@@ -51,6 +53,11 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
 /** Whether building into an empty store, ignoring every cache, gives the same layers again. */
 export async function verify(options: Options): Promise<VerifyResult> {
   return atDisk(options, async () => (await import('./verify.ts')).verify(options));
+}
+
+/** Writes devenv-lock.json. @throws UserError LOCK_INVALID, PACKAGE_UNAVAILABLE, DIGEST_MISMATCH, UNKNOWN_STEP and those of `build` */
+export async function lock(options: LockOptions): Promise<LockResult> {
+  return atDisk(options, async () => (await import('./lock-environment.ts')).lockEnvironment(options));
 }
 
 /** Changes nothing. */

@@ -11,6 +11,7 @@ import type { StepKey } from './oci/step-key.ts';
 import { openEngineIn, type Tools } from './open-tools.ts';
 import type { Plan } from './plan/plan.ts';
 import type { LayerId } from './store/layer-store.ts';
+import { choosePackages } from './use-lock.ts';
 import { namesIn } from './store/store-contents.ts';
 import type { Survey } from './survey.ts';
 
@@ -47,6 +48,7 @@ export async function buildAside(plan: Plan, found: Survey, options: Options): P
         report: options.report,
         signal: options.signal,
         ...buildPlaces(places),
+        packages: await choosePackages(found.tools, options), // each is what its hash says
         logs: buildPlaces(own).logs, // who reads why a step failed reads it afterwards
         transport: found.transport,
         secrets: options.env,

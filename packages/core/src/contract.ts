@@ -26,6 +26,10 @@ export interface BuildOptions extends Options {
   readonly noCache?: boolean;
   /** Ask again what names mean. */
   readonly refresh?: boolean;
+  /** Refuse what the lock does not cover. */
+  readonly frozen?: boolean;
+  /** Ask no network; say what is missing. */
+  readonly offline?: boolean;
   /** Repositories of steps (`ghcr.io/team/cache`) that are believed, beside those of the file and of the user's settings. */
   readonly cacheFrom?: readonly string[];
   /** Where what is made here goes, instead of where the file or the settings say. */
@@ -35,6 +39,30 @@ export interface BuildOptions extends Options {
 export interface UpOptions extends BuildOptions {
   /** Run the image's command in the environment, and wait until its health check succeeds. Undefined: as it was made. */
   readonly run?: boolean;
+}
+
+export interface LockOptions extends Options {
+  /** Lock anew what has these names (of steps, `base`); empty: everything. Undefined: what is locked stays. */
+  readonly move?: readonly string[];
+}
+
+export interface LockResult {
+  /** Of the file that was written. */
+  readonly path: string;
+  readonly platform: string;
+  readonly layers: number;
+  readonly packages: number;
+  readonly changes: readonly LockChange[];
+  readonly seconds: number;
+}
+
+/** Versions of a package, digests of anything else. */
+export interface LockChange {
+  readonly what: string;
+  /** Absent: it was not locked. */
+  readonly from?: string;
+  /** Absent: it is no more. */
+  readonly to?: string;
 }
 
 export interface BuildResult {
@@ -87,6 +115,8 @@ export interface Status {
   readonly state: 'absent' | 'running' | 'stopped';
   readonly stale: boolean;
   readonly changes: readonly Change[];
+  /** What the lock does not cover of what the file asks for; undefined: there is no lock. */
+  readonly outdated?: readonly string[];
   /** Of an environment that runs its command and has a health check: what one test says now. */
   readonly healthy?: boolean;
   readonly environment: Environment | undefined;

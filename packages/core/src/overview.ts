@@ -50,7 +50,7 @@ export async function status(options: Options): Promise<Status> {
   const record = found.environments.read(found.environmentId);
   const container = await findContainer(found.tools, found.environmentId);
   if (!record || !container)
-    return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined };
+    return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined, ...lockState(found) };
   const environment = await describe(record, container);
   const { startedAt } = await container.inspect();
   const changes = await changesOf(found, record, environment.state === 'running' ? startedAt : undefined);
@@ -61,9 +61,14 @@ export async function status(options: Options): Promise<Status> {
     state: environment.state,
     stale: changes.length > 0,
     changes,
+    ...lockState(found),
     ...(healthy === undefined ? {} : { healthy }),
     environment,
   };
+}
+
+function lockState({ plan: { outdated } }: Survey): Pick<Status, 'outdated'> {
+  return outdated === undefined ? {} : { outdated };
 }
 
 export async function stop(options: Options): Promise<Status> {

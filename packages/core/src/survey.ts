@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Options } from './contract.ts';
+import type { BuildOptions, Options } from './contract.ts';
 import { readJson, writeFileAtomically } from './base/files.ts';
 import type { Transport } from './build/build-tools.ts';
 import { hostTransport } from './transport.ts';
@@ -8,6 +8,8 @@ import { loadConfig } from './config/load-config.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import { compareDescriptions, compareHooks, compareSpecs, type Change } from './container/compare.ts';
 import { describeEnvironment, environmentId, Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
+import type { Lock } from './lock/lock.ts';
+import { lockOf, offlineRegistry, requireCovered } from './use-lock.ts';
 import { makeSpec } from './container/make-spec.ts';
 import type { Container, ContainerSpec } from './engine/engine.ts';
 import { engineName, openTools, userId, type Tools } from './open-tools.ts';
@@ -32,8 +34,13 @@ export interface Survey {
   readonly transport: Transport;
 }
 
-/** @throws UserError CONFIG_NOT_FOUND, CONFIG_INVALID, ENGINE_UNAVAILABLE and those of the registry when a name is new */
-export async function survey(options: Options & { readonly refresh?: boolean }, own?: Tools): Promise<Survey> {
+export interface SurveyOptions extends Options, Pick<BuildOptions, 'refresh' | 'frozen' | 'offline'> {
+  /** Instead of the one that stands beside the file; null: none. */
+  readonly lock?: Lock | null;
+}
+
+/** @throws UserError LOCK_INVALID, LOCK_OUTDATED, OFFLINE, CONFIG_NOT_FOUND, CONFIG_INVALID, ENGINE_UNAVAILABLE and those of the registry when a name is new */
+export async function survey(options: SurveyOptions, own?: Tools): Promise<Survey> {
   const config = loadConfig(options);
   refuseForeignPlatform(config.platform);
   announceSecrets(config, options);
@@ -43,8 +50,9 @@ export async function survey(options: Options & { readonly refresh?: boolean }, 
   const folder = environments.folder(id);
   const known = knownNames(readJson(join(folder, 'names.json')));
   const resolved = await resolve(config, {
-    registry: tools.registry,
+    registry: options.offline ? offlineRegistry(tools.registry) : tools.registry,
     known,
+    lock: options.lock === undefined ? lockOf(config) : (options.lock ?? undefined),
     refresh: options.refresh ?? false,
     hashCache: join(tools.directories.cache, 'hashes', `${id}.json`),
   });
@@ -56,6 +64,7 @@ export async function survey(options: Options & { readonly refresh?: boolean }, 
     if (record) records.set(key, record);
   }
   const plan = makePlan(resolved, new Map([...records].map(([key, record]) => [key, record.seconds])));
+  if (options.frozen) requireCovered(config, plan);
   return {
     tools,
     environments,

@@ -3,6 +3,7 @@ import type { BuildOptions, BuildResult, UpOptions, UpResult } from './contract.
 import { build, type Built } from './build/build.ts';
 import { buildPlaces } from './build/build-tools.ts';
 import { chooseCache } from './choose-cache.ts';
+import { choosePackages, requireHere } from './use-lock.ts';
 import { compareHooks, hookIdentity, type Change } from './container/compare.ts';
 import { describeEnvironment, type EnvironmentRecord } from './container/environment.ts';
 import { waitUntilHealthy } from './container/check-health.ts';
@@ -151,10 +152,13 @@ export async function buildOnly(options: BuildOptions): Promise<BuildResult> {
 export async function buildLayers(found: Survey, options: BuildOptions): Promise<Built> {
   const { tools, plan } = found;
   // A Debian without a snapshot is what the archive holds today: asking again what it means is making it again.
-  const newBase = options.refresh === true && found.config.base.kind === 'debian' && found.config.base.snapshot === undefined;
+  const newBase =
+    options.refresh === true && found.config.base.kind === 'debian' && found.config.base.snapshot === undefined && !plan.base.locked;
   await rememberUse(found);
   const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache && !newBase;
   if (nothingToDo && options.cacheTo === undefined) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
+  const packages = await choosePackages(found.tools, options);
+  if (options.offline) requireHere(plan, packages);
   return build(
     plan,
     {
@@ -163,9 +167,10 @@ export async function buildLayers(found: Survey, options: BuildOptions): Promise
       report: options.report,
       signal: options.signal,
       ...buildPlaces(tools.directories),
+      packages,
       transport: found.transport,
       secrets: options.env,
-      cache: await chooseCache(found.config, options),
+      ...(options.offline ? { offline: true } : { cache: await chooseCache(found.config, options) }),
     },
     { noCache: options.noCache ?? false, newBase },
   );

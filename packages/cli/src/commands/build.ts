@@ -4,11 +4,11 @@ import { describeTransfer } from '../render/images.ts';
 import { describeBuild } from '../render/ready.ts';
 import { UsageError } from '../usage-error.ts';
 import { DevenvCommand } from './command.ts';
-import { buildFlags, buildValues, cacheFlags, cacheValues } from './flags.ts';
+import { buildFlags, buildValues, cacheFlags, cacheValues, wishesOf } from './flags.ts';
 
 export default class Build extends DevenvCommand {
   static override summary = 'Run the steps that are not cached, and give the image a name if you like; start nothing.';
-  static override usage = 'build [--no-cache] [--refresh] [--cache-from REPOSITORY] [--tag NAME [--push]]';
+  static override usage = 'build [--no-cache] [--refresh] [--frozen] [--offline] [--cache-from REPOSITORY] [--tag NAME [--push]]';
   static override examples: Command.Example[] = [
     'devenv build',
     'devenv build --tag ghcr.io/team/shop:1.2 --push',
@@ -28,7 +28,7 @@ export default class Build extends DevenvCommand {
     if (parsed['push'] && name === undefined)
       throw new UsageError('An image without a name cannot be pushed.', 'Write --tag host/name:tag --push');
     return await perform('build', flags, async ({ core, options }) => {
-      const wanted = { ...options, noCache: flags.noCache, refresh: flags.refresh, ...cacheValues(parsed) };
+      const wanted = { ...options, ...wishesOf(flags), ...cacheValues(parsed) };
       if (name !== undefined) {
         const image = await core.buildImage({ ...wanted, name });
         const message = `${describeBuild(image)}\n${image.name} is ${image.id.slice(7, 19)}`;

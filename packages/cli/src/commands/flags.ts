@@ -22,6 +22,8 @@ export const buildFlags: Interfaces.FlagInput = {
   ...sharedFlags,
   'no-cache': Flags.boolean({ summary: 'run every step again' }),
   refresh: Flags.boolean({ summary: 'ask the registry again what names mean' }),
+  frozen: Flags.boolean({ summary: 'refuse what devenv-lock.json does not cover (exit code 4)' }),
+  offline: Flags.boolean({ summary: 'ask no network; say what is missing' }),
 };
 
 /** Of commands that build, and whose user may want to share what they do. */
@@ -64,7 +66,23 @@ export function sharedValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>
 }
 
 export function buildValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>): BuildFlags {
-  return { ...sharedValues(flags), noCache: flags['no-cache'] ?? false, refresh: flags['refresh'] ?? false };
+  return {
+    ...sharedValues(flags),
+    noCache: flags['no-cache'] ?? false,
+    refresh: flags['refresh'] ?? false,
+    frozen: flags['frozen'] ?? false,
+    offline: flags['offline'] ?? false,
+  };
+}
+
+/** What core knows of them. */
+export function wishesOf({
+  noCache,
+  refresh,
+  frozen,
+  offline,
+}: BuildFlags): Pick<BuildFlags, 'noCache' | 'refresh' | 'frozen' | 'offline'> {
+  return { noCache, refresh, frozen, offline };
 }
 
 export function cacheValues(flags: Interfaces.OutputFlags<Interfaces.FlagInput>): CacheFlags {

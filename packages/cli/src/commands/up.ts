@@ -6,7 +6,7 @@ import { buildFlags, buildValues, cacheFlags, cacheValues } from './flags.ts';
 
 export default class Up extends DevenvCommand {
   static override summary = 'Build what is missing and start the environment.';
-  static override usage = 'up [--run] [--watch] [--no-cache] [--refresh] [--dry-run]';
+  static override usage = 'up [--run] [--watch] [--frozen] [--offline] [--dry-run]';
   static override examples: Command.Example[] = ['devenv up', 'devenv up --run', 'devenv up --watch', 'devenv up --dry-run'];
   static override flags: Interfaces.FlagInput = {
     ...buildFlags,

@@ -2,7 +2,7 @@ import { Args, type Command, type Interfaces } from '@oclif/core';
 import { perform } from '../perform.ts';
 import { describeWhy } from '../render/plan.ts';
 import { DevenvCommand } from './command.ts';
-import { buildFlags, buildValues } from './flags.ts';
+import { buildFlags, buildValues, wishesOf } from './flags.ts';
 
 export default class Why extends DevenvCommand {
   static override summary = 'Say why a step runs or is cached.';
@@ -16,7 +16,7 @@ export default class Why extends DevenvCommand {
     const flags = buildValues(parsed.flags);
     const step: string | undefined = parsed.args['step'];
     return await perform('why', flags, async ({ core, options, color }) => {
-      const steps = await core.why({ ...options, noCache: flags.noCache, refresh: flags.refresh, ...(step === undefined ? {} : { step }) });
+      const steps = await core.why({ ...options, ...wishesOf(flags), ...(step === undefined ? {} : { step }) });
       return { json: { steps }, text: describeWhy(steps, color) };
     });
   }

@@ -29,7 +29,16 @@ export async function runAny(flags: CommandFlags & BuildFlags & ImageFlags, word
     if (!isNamed && (await core.hasConfig(options))) {
       refuseImageFlags(core, flags);
       if (words.length === 0) throw new core.UserError('USAGE', 'A command is missing.', { hint: 'Name one: devenv run npm test' });
-      return ended(await core.run({ ...commandOptions(tools, flags), command: words, noCache: flags.noCache, refresh: flags.refresh }));
+      return ended(
+        await core.run({
+          ...commandOptions(tools, flags),
+          command: words,
+          noCache: flags.noCache,
+          refresh: flags.refresh,
+          frozen: flags.frozen,
+          offline: flags.offline,
+        }),
+      );
     }
     const image = flags.image ?? words[0];
     if (image === undefined)

@@ -32,6 +32,6 @@ export async function watch(flags: BuildFlags & CacheFlags, wishes: { readonly r
   });
 }
 
-function buildWishes({ noCache, refresh, cacheFrom, cacheTo }: BuildFlags & CacheFlags): Partial<BuildOptions> {
-  return { noCache, refresh, ...(cacheFrom ? { cacheFrom } : {}), ...(cacheTo === undefined ? {} : { cacheTo }) };
+function buildWishes({ noCache, refresh, frozen, offline, cacheFrom, cacheTo }: BuildFlags & CacheFlags): Partial<BuildOptions> {
+  return { noCache, refresh, frozen, offline, ...(cacheFrom ? { cacheFrom } : {}), ...(cacheTo === undefined ? {} : { cacheTo }) };
 }

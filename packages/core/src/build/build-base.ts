@@ -38,7 +38,7 @@ export async function buildBase(
   try {
     const layer =
       base.kind === 'debian'
-        ? await debianBase(base, plan.platform, session, tools, task.id)
+        ? await debianBase({ ...base, locked: plan.base.locked }, plan.platform, session, tools, task.id)
         : await pull(base, plan, session, tools, task.id);
     const seconds = (performance.now() - started) / 1000;
     if (layer !== undefined) {

@@ -12,6 +12,7 @@ import type { BuildTools } from './build-tools.ts';
 import { logOf } from './claim-step.ts';
 import { failureHint } from './failure-hint.ts';
 import { OutputMask } from './mask-output.ts';
+import { indexScript, makePackageFolder, packagesPath } from './package-folder.ts';
 import { secretsOf } from './step-secrets.ts';
 import { aptScript, userScript } from './scripts.ts';
 
@@ -85,7 +86,30 @@ function contentOf(entry: InputEntry, source: string): Parameters<Workbench['put
   return entry.type === 'symlink' ? { type: 'symlink', target: entry.target } : { type: 'file', source, sha256: entry.sha256 };
 }
 
+/** With packages that are locked, these are all there is for apt: what the step says stays as it is. */
 async function runProcess(step: PlannedStep, args: readonly string[], workbench: Workbench, context: StepContext): Promise<void> {
+  if (!step.locked) return runOn(workbench, step, args, context);
+  using folder = await makePackageFolder(step.locked, context.tools);
+  const mount = { source: folder.path, target: packagesPath };
+  const index = ['/bin/sh', '-c', `cd ${packagesPath}\n${indexScript}`, 'index', 'locked', 'optional'];
+  const { signal } = context.tools;
+  const plain = { env: { PATH: defaultPath }, user: 'root', workdir: '/', network: false, secrets: [], signal };
+  let output = '';
+  const { exitCode } = await workbench.run({ ...plain, args: index, caches: [mount], onOutput: (chunk) => (output += chunk.toString()) });
+  if (exitCode !== 0)
+    throw new UserError('STEP_FAILED', `The packages of the step "${step.name}" cannot be read: ${output.trim()}`, {
+      place: placeOf(step),
+    });
+  await runOn(workbench, step, args, context, { caches: [{ ...mount, readonly: true }], env: { APT_CONFIG: `${packagesPath}/apt.conf` } });
+}
+
+async function runOn(
+  workbench: Workbench,
+  step: PlannedStep,
+  args: readonly string[],
+  context: StepContext,
+  locked: Pick<StepProcess, 'caches' | 'env'> = { caches: [], env: {} },
+): Promise<void> {
   const { tools } = context;
   const secrets = secretsOf(step, tools);
   const log = new StepLog(logOf(tools, step.key));
@@ -93,7 +117,7 @@ async function runProcess(step: PlannedStep, args: readonly string[], workbench:
   const own: Partial<Pick<StepProcess, 'network' | 'caches'>> =
     definition.kind === 'run'
       ? { network: definition.network, caches: cachesOf(definition.cache, tools.caches) }
-      : { network: definition.kind === 'apt' };
+      : { network: definition.kind === 'apt' && !step.locked };
   const mask = new OutputMask(secrets.map(({ value }) => value));
   const decoder = new StringDecoder(); // a chunk may end within a character
   const tell = (bytes: Buffer): void => {
@@ -104,11 +128,11 @@ async function runProcess(step: PlannedStep, args: readonly string[], workbench:
   const result = await workbench.run({
     args,
     // What honours it writes the same on every day (reproducible-builds.org/specs/source-date-epoch).
-    env: { SOURCE_DATE_EPOCH: String(defaultEpoch), ...tools.transport.env, ...step.process!.env },
+    env: { SOURCE_DATE_EPOCH: String(defaultEpoch), ...tools.transport.env, ...step.process!.env, ...locked.env },
     user: step.process!.user,
     workdir: step.process!.workdir,
-    network: own.network ?? false,
-    caches: own.caches ?? [],
+    network: (own.network ?? false) && !tools.offline,
+    caches: [...(own.caches ?? []), ...locked.caches],
     secrets,
     onOutput: (chunk) => tell(mask.write(chunk)),
     signal: tools.signal,
@@ -141,6 +165,9 @@ function placeOf({ definition }: PlannedStep): UserError['place'] {
 function cachesOf(targets: readonly string[], folder: string): StepProcess['caches'] {
   return targets.map((target) => ({ source: join(folder, encodeURIComponent(target)), target }));
 }
+
+/** Of Debian's root. */
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** So that a step that never stops talking does not fill the disk; its end is in memory. */
 const logLimit = 64 * 1024 * 1024; // bytes

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { LocalSource } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { OpenRepository } from './step-source.ts';
+import type { PackageStore } from './package-store.ts';
 import type { TransferRates } from './transfer-rates.ts';
 
 export interface BuildTools {
@@ -20,6 +21,10 @@ export interface BuildTools {
   readonly transport: Transport;
   /** Values of the secrets that steps name. */
   readonly secrets: Readonly<Record<string, string | undefined>>;
+  /** Where the packages that a lock names come from. */
+  readonly packages: PackageStore;
+  /** Nothing is asked of any network. */
+  readonly offline?: boolean;
   /** Where steps of others may come from, and where those of this machine go. */
   readonly cache?: CacheChoice | undefined;
 }

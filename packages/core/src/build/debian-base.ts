@@ -7,7 +7,11 @@ import type { Build } from '../engine/engine.ts';
 import { formatPlatform, hostPlatform, type Platform } from '../oci/platform.ts';
 import type { ResolvedBase } from '../plan/plan.ts';
 import type { LayerId } from '../store/layer-store.ts';
+import { indexScript, makePackageFolder, type PackageFolder } from './package-folder.ts';
+import type { LockedInstall } from '../lock/lock.ts';
 import type { BuildTools } from './build-tools.ts';
+
+type WantedBase = Extract<ResolvedBase, { kind: 'debian' }> & { readonly locked: LockedInstall | undefined };
 
 /** Seconds that mmdebstrap gives every file it makes itself; the layer format's epoch. */
 const epoch = '1767225600';
@@ -19,16 +23,12 @@ const snapshotArchive = 'https://snapshot.debian.org/archive';
  * A minimal Debian from the distribution's own signed archive, made by mmdebstrap: needs no registry. A mirror is how the
  * bytes travel: the image always names the address that mmdebstrap writes when none is named.
  */
-export function debianBase(
-  base: Extract<ResolvedBase, { kind: 'debian' }>,
-  platform: Platform,
-  session: Build,
-  tools: BuildTools,
-  task: string,
-): Promise<LayerId> {
+export async function debianBase(base: WantedBase, platform: Platform, session: Build, tools: BuildTools, task: string): Promise<LayerId> {
   if (idMapping().kind === 'single') throw needsIds();
-  return session.fill(async (directory) => {
-    const { exitCode, stderr } = await run('setpriv', [...endsWithUs, 'mmdebstrap', ...mmdebstrapArguments(base, platform, directory)], {
+  using folder = base.locked && (await makeIndexedFolder(base.locked, base.suite, tools));
+  return await session.fill(async (directory) => {
+    const settings = mmdebstrapArguments(base, platform, directory, folder?.path);
+    const { exitCode, stderr } = await run('setpriv', [...endsWithUs, 'mmdebstrap', ...settings], {
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', SOURCE_DATE_EPOCH: epoch, ...tools.transport.proxies },
       onOutput: (chunk) => tools.report({ type: 'output', id: task, text: chunk.toString() }),
       signal: tools.signal,
@@ -63,13 +63,29 @@ const debianNames: Readonly<Record<string, string>> = {
   ppc64le: 'ppc64el',
 };
 
-function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, platform: Platform, directory: string): string[] {
+/**
+ * mmdebstrap chooses what a base has by the name of the archive and by priority, and an archive may give another than the package
+ * itself does: what is locked is what is wanted.
+ */
+async function makeIndexedFolder(locked: LockedInstall, suite: string, tools: BuildTools): Promise<PackageFolder> {
+  const folder = await makePackageFolder(locked, tools);
+  const { exitCode, stderr } = await run('/bin/sh', ['-c', indexScript, 'index', suite, 'required'], {
+    cwd: folder.path,
+    signal: tools.signal,
+  });
+  if (exitCode === 0) return folder;
+  folder[Symbol.dispose]();
+  throw new UserError('BASE_FAILED', `The packages of debian ${suite} cannot be read: ${stderr.trim()}`);
+}
+
+function mmdebstrapArguments(base: WantedBase, platform: Platform, directory: string, folder: string | undefined): string[] {
   const include = base.packages.length > 0 ? [`--include=${base.packages.join(',')}`] : [];
   const settings = ['--variant=minbase', '--format=directory', ...architecture(platform), ...include];
   if (base.snapshot !== undefined) {
     const at = (archive: string): string => `${snapshotArchive}/${archive}/${base.snapshot}/`;
     return [
       ...settings,
+      ...(folder === undefined ? [] : lockedHooks(folder)),
       '--aptopt=Acquire::Check-Valid-Until "false"',
       base.suite,
       directory,
@@ -78,7 +94,8 @@ function mmdebstrapArguments(base: Extract<ResolvedBase, { kind: 'debian' }>, pl
       `deb ${at('debian-security')} ${base.suite}-security main`,
     ];
   }
-  return [...settings, ...(base.mirror === undefined ? [] : mirrorHooks(base.mirror)), base.suite, directory];
+  const hooks = folder !== undefined ? lockedHooks(folder) : base.mirror === undefined ? [] : mirrorHooks(base.mirror);
+  return [...settings, ...hooks, base.suite, directory];
 }
 
 /**
@@ -91,6 +108,17 @@ function mirrorHooks(mirror: string): string[] {
   const script = `/-security /! s|^deb (\\[[^]]*\\] )?[^ ]+ |deb \\1${mirror.replaceAll(/[\\&|]/g, '\\$&')} |`;
   return [
     `--setup-hook=cp ${list} ${kept} && sed -E -i '${script.replaceAll("'", "'\\''")}' ${list}`,
+    `--customize-hook=mv ${kept} ${list}`,
+  ];
+}
+
+/** Installs from a folder of packages and nothing else; the list that mmdebstrap wrote comes back as with a mirror. */
+function lockedHooks(folder: string): string[] {
+  const list = '"$1/etc/apt/sources.list"';
+  const kept = '"$1/etc/apt/sources.list.devenv"';
+  const source = `deb [trusted=yes] copy://${encodeURI(folder)} ./`;
+  return [
+    `--setup-hook=cp ${list} ${kept} && printf '%s\\n' '${source.replaceAll("'", "'\\''")}' > ${list}`,
     `--customize-hook=mv ${kept} ${list}`,
   ];
 }

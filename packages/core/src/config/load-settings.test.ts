@@ -16,7 +16,11 @@ function write(text: string, name = 'config.json'): string {
 }
 
 test('without files there are no settings', () => {
-  expect(loadSettings([join(directory, 'none.json')], {})).toEqual({ registries: {}, cache: { from: [], to: undefined } });
+  expect(loadSettings([join(directory, 'none.json')], {})).toEqual({
+    registries: {},
+    cache: { from: [], to: undefined },
+    packages: { snapshots: undefined },
+  });
 });
 
 test('comments and commas at the end are allowed, and files are named from where they are named', () => {

@@ -19,6 +19,8 @@ export interface Settings {
   readonly registries: Readonly<Record<string, RegistrySettings>>;
   /** Repositories of steps that are believed for every project, and where steps go when the project does not say it. */
   readonly cache: { readonly from: readonly string[]; readonly to: string | undefined };
+  /** Where Debian packages are that their archive has no more: a template with {archive}, {timestamp} and {path}. */
+  readonly packages: { readonly snapshots: string | undefined };
 }
 
 export interface RegistrySettings {
@@ -38,6 +40,7 @@ export function loadSettings(paths: readonly string[], env: Readonly<Record<stri
   const registries: Record<string, RegistrySettings> = {};
   const from = new Set<string>();
   let to: string | undefined;
+  let snapshots: string | undefined;
   for (const path of paths) {
     const root = readObject(path, problems);
     if (!root) continue;
@@ -47,9 +50,10 @@ export function loadSettings(paths: readonly string[], env: Readonly<Record<stri
     const cache = new Members(root, problems).object('cache');
     for (const name of cache.texts('from')) from.add(name);
     to = cache.text('to') ?? to;
+    snapshots = new Members(root, problems).object('packages').text('snapshots') ?? snapshots;
   }
   if (problems.count > 0) throw invalid(problems, paths);
-  return { registries, cache: { from: [...from], to } };
+  return { registries, cache: { from: [...from], to }, packages: { snapshots } };
 }
 
 function readObject(path: string, problems: Problems): ObjectNode | undefined {

@@ -110,8 +110,8 @@ export interface StepProcess {
   /** Created (owned by `user`) when missing. */
   readonly workdir: string;
   readonly network: boolean;
-  /** Host directories kept between builds, by target path; never in the layer. */
-  readonly caches: readonly { readonly source: string; readonly target: string }[];
+  /** Host directories, most of them kept between builds, by target path; never in the layer. */
+  readonly caches: readonly { readonly source: string; readonly target: string; readonly readonly?: boolean }[];
   /** Files of a tmpfs at /run/secrets, readable by `user` only. */
   readonly secrets: readonly { readonly name: string; readonly value: string }[];
   readonly onOutput: (chunk: Buffer) => void;

@@ -27,11 +27,14 @@ export interface LockedImage {
   readonly id: Digest;
 }
 
-export interface LockedLayer {
+export interface LockedLayer extends LockedInstall {
   readonly name: string;
   readonly key: StepKey;
   readonly definition: string;
   readonly diffId: Digest;
+}
+
+export interface LockedInstall {
   /** `20260131T235959Z`: the archive as it was then has the packages. */
   readonly archiveTime?: string;
   /** What the step installs; undefined: it changes no package, or its packages are of no archive. */
@@ -52,6 +55,11 @@ export interface LockedPackage {
 export function definitionOf({ parent: _below, ...own }: KeyParts): string {
   const { locked: _packages, ...definition } = own.definition;
   return sha256(canonicalJson({ ...own, definition }));
+}
+
+/** What a key has of packages: where they come from changes nothing. */
+export function lockedInKey(packages: LockedPackages): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(packages).map(([name, { version, sha256: hash }]) => [name, `${version} ${hash}`]));
 }
 
 /** Beside the file it locks: `devenv-lock.json` for devenv.json. */

@@ -3,7 +3,10 @@ import type { Config, RunStep, Step } from '../config/config.ts';
 import type { Resolved, ResolvedFile } from '../resolve/resolved.ts';
 import type { StepKey } from '../oci/step-key.ts';
 import { differences, explainKey, type EarlierKey } from './explain.ts';
+import { definitionOf, type LockedPackages, type LockedPlatform } from '../lock/lock.ts';
+import { sha256Digest } from '../oci/digest.ts';
 import { keysOf, makePlan } from './make-plan.ts';
+import type { Plan } from './plan.ts';
 
 const place = { file: '/w/devenv.json', line: 1, column: 1 };
 const install: RunStep = {
@@ -214,4 +217,67 @@ test('a step is compared with its own past, not with that of another project', (
   expect(why(earlier('shop', other))).toEqual(['command changed: ["make"] → npm ci']);
   expect(why(earlier('clone', { files: [sha('b')] }))).toEqual(['input package.json changed: bbbbbbbb… → aaaaaaaa…']);
   expect(why(earlier('shop', { files: [sha('b'), sha('c')] }), earlier('shop', { files: [sha('d')] }))).toHaveLength(1);
+});
+
+const git = { version: '1:2.39', sha256: 'd'.repeat(64), url: 'http://deb.example/git.deb' };
+
+/** As the lock of a plan would be, with what its steps install. */
+function lockOf(plan: Plan, installs: Readonly<Record<string, LockedPackages>>): LockedPlatform {
+  const made = [{ name: plan.base.title, ...plan.base }, ...plan.steps];
+  return {
+    layers: made.map(({ name, key, parts }) => {
+      const packages = installs[name];
+      return { name, key, definition: definitionOf(parts), diffId: sha256Digest('c'.repeat(64)), ...(packages ? { packages } : {}) };
+    }),
+  };
+}
+
+test('packages that are locked are a part of the key, where they come from is not', () => {
+  const plain = makePlan(resolved(), new Map());
+  const withGit = (entry: typeof git): Plan =>
+    makePlan(resolved({ resolved: { lock: lockOf(plain, { tools: { 'git:amd64': entry } }) } }), new Map());
+  const keys = (plan: Plan): readonly StepKey[] => plan.steps.map(({ key }) => key);
+  expect(withGit(git).steps[0]!.parts.definition['locked']).toEqual({ 'git:amd64': `1:2.39 ${git.sha256}` });
+  expect(withGit(git).steps[0]!.locked).toEqual({ packages: { 'git:amd64': git } });
+  expect(withGit(git).base.key).toBe(plain.base.key);
+  expect(keys(withGit(git))).not.toEqual(keys(plain));
+  expect(keys(withGit({ ...git, version: '1:2.40' }))).not.toEqual(keys(withGit(git)));
+  expect(keys(withGit({ ...git, url: 'http://elsewhere.example/git.deb' }))).toEqual(keys(withGit(git)));
+});
+
+test('what a step installs stays locked when what is below it changes, and the lock is out of date then', () => {
+  const plain = makePlan(resolved(), new Map());
+  const lock = lockOf(plain, { tools: { 'git:amd64': git } });
+  const below = { kind: 'debian', suite: 'trixie', packages: [], mirror: undefined, snapshot: undefined } as const;
+  const moved = makePlan(resolved({ resolved: { lock, base: below } }), new Map());
+  expect(moved.steps[0]!.locked?.packages).toEqual({ 'git:amd64': git });
+  expect(moved.outdated).toEqual(['debian trixie is not locked as it is now', 'debian bookworm is locked, and no more asked for']);
+});
+
+test('a lock covers the plan that it was made of, and no other', () => {
+  const first = makePlan(
+    resolved({ resolved: { lock: lockOf(makePlan(resolved(), new Map()), { tools: { 'git:amd64': git } }) } }),
+    new Map(),
+  );
+  const lock = lockOf(first, { tools: { 'git:amd64': git } });
+  expect(makePlan(resolved({ resolved: { lock } }), new Map()).outdated).toEqual([]);
+  expect(makePlan(resolved(), new Map()).outdated).toBeUndefined();
+  const changed = [{ kind: 'apt', name: 'tools', place, packages: ['git', 'curl'] } as const, install];
+  expect(makePlan(resolved({ steps: changed, resolved: { lock } }), new Map()).outdated).toEqual([
+    'tools is not locked as it is now',
+    'tools is locked, and no more asked for',
+  ]);
+  const swapped = { layers: [lock.layers[0]!, { ...lock.layers[1]!, key: 'f'.repeat(64) as StepKey }, lock.layers[2]!] };
+  expect(makePlan(resolved({ resolved: { lock: swapped } }), new Map()).outdated).toEqual([
+    'tools stands on something else than when it was locked',
+  ]);
+});
+
+test('two steps that are the same to the letter have what each of them installs', () => {
+  const apt = { kind: 'apt', name: 'tools', place, packages: ['git'] } as const;
+  const plain = makePlan(resolved({ steps: [apt, apt] }), new Map());
+  const layers = lockOf(plain, { tools: {} }).layers;
+  const lock = { layers: [layers[0]!, { ...layers[1]!, packages: { 'git:amd64': git } }, layers[2]!] };
+  const plan = makePlan(resolved({ steps: [apt, apt], resolved: { lock } }), new Map());
+  expect(plan.steps.map(({ locked }) => Object.keys(locked?.packages ?? {}))).toEqual([['git:amd64'], []]);
 });

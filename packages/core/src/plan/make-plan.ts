@@ -2,10 +2,12 @@ import { posix } from 'node:path';
 import type { Json } from '../base/canonical-json.ts';
 import type { Config, CopyStep, RunStep } from '../config/config.ts';
 import { fillContainerEnv } from '../config/variables.ts';
+import { definitionOf, lockedInKey, type LockedInstall, type LockedPlatform } from '../lock/lock.ts';
 import type { ImageConfig } from '../oci/image.ts';
 import { formatPlatform } from '../oci/platform.ts';
 import { layerFormat, stepKey, type KeyParts, type StepKey } from '../oci/step-key.ts';
 import type { Resolved, ResolvedBase, ResolvedFile } from '../resolve/resolved.ts';
+import { outdated } from './outdated.ts';
 import type { Plan, PlannedContainer, PlannedStep, StepEnvironment, UserStep } from './plan.ts';
 
 /** Seconds that the step of a key took, for every key that is here. */
@@ -40,7 +42,18 @@ export function makePlan(resolved: Resolved, known: KnownKeys): Plan {
     steps,
     image: finalImage(config, keyed.image),
     container: plannedContainer(config, keyed),
+    ...(resolved.lock ? { outdated: outdated(resolved, resolved.lock, layersOf(resolved, base, keyed.steps)) } : {}),
   };
+}
+
+/** What makes a layer, lowest first; what is pulled is what its digest says. */
+function layersOf(
+  resolved: Resolved,
+  base: LockedParts & { readonly key: StepKey },
+  steps: readonly KeyedStep[],
+): readonly Pick<KeyedStep, 'name' | 'key' | 'parts'>[] {
+  const own = resolved.base.kind === 'debian' ? [{ name: titleOf(resolved.base), ...base }] : [];
+  return [...own, ...steps.filter(({ definition }) => definition.kind !== 'env')];
 }
 
 /** The keys a plan is about: what has to be looked up before it can be made. */
@@ -71,8 +84,9 @@ function keySteps(resolved: Resolved, baseKey: StepKey): Keyed {
   const steps: KeyedStep[] = [];
   let image = imageOf(resolved.base);
   let key = baseKey;
+  const installs = new LockedInstalls(resolved.lock);
   const add = (
-    step: Omit<KeyedStep, 'key' | 'parts' | 'files'>,
+    step: Omit<KeyedStep, 'key' | 'parts' | 'files' | 'locked'>,
     definition: KeyParts['definition'],
     files: readonly ResolvedFile[],
     args: KeyParts['args'] = {},
@@ -80,9 +94,9 @@ function keySteps(resolved: Resolved, baseKey: StepKey): Keyed {
     const inputs = Object.fromEntries(
       files.map((file) => [step.definition.kind === 'copy' ? `${file.path} → ${file.target}` : file.path, file.entry]),
     );
-    const parts: KeyParts = { parent: key, definition, inputs, args, platform, format: layerFormat };
+    const { parts, locked } = lockedParts({ parent: key, definition, inputs, args, platform, format: layerFormat }, installs);
     key = stepKey(parts);
-    steps.push({ ...step, key, parts, files });
+    steps.push({ ...step, key, parts, files, ...(locked ? { locked } : {}) });
   };
   const makesUser = needsUser(config);
   const addUser = (): void => {
@@ -132,7 +146,38 @@ function keySteps(resolved: Resolved, baseKey: StepKey): Keyed {
   return { steps, image };
 }
 
-function baseParts(resolved: Resolved): { readonly key: StepKey; readonly parts: KeyParts } {
+interface LockedParts {
+  readonly parts: KeyParts;
+  readonly locked?: LockedInstall;
+}
+
+/** Packages that are locked are a part of what the step is. */
+function lockedParts(parts: KeyParts, installs: LockedInstalls): LockedParts {
+  const locked = installs.take(parts);
+  if (!locked?.packages) return { parts };
+  return { parts: { ...parts, definition: { ...parts.definition, locked: lockedInKey(locked.packages) } }, locked };
+}
+
+/** What the lock says of steps, each taken once: two steps may be the same to the letter and install different things. */
+class LockedInstalls {
+  readonly #layers: { readonly definition: string; readonly install: LockedInstall }[];
+
+  constructor(lock: LockedPlatform | undefined) {
+    this.#layers = (lock?.layers ?? []).map(({ definition, archiveTime, packages }) => ({
+      definition,
+      install: { ...(archiveTime === undefined ? {} : { archiveTime }), ...(packages ? { packages } : {}) },
+    }));
+  }
+
+  take(parts: KeyParts): LockedInstall | undefined {
+    if (this.#layers.length === 0) return undefined;
+    const definition = definitionOf(parts);
+    const index = this.#layers.findIndex((layer) => layer.definition === definition);
+    return index < 0 ? undefined : this.#layers.splice(index, 1)[0]!.install;
+  }
+}
+
+function baseParts(resolved: Resolved): LockedParts & { readonly key: StepKey } {
   const parts: KeyParts = {
     parent: null,
     definition: baseDefinition(resolved.base),
@@ -141,7 +186,8 @@ function baseParts(resolved: Resolved): { readonly key: StepKey; readonly parts:
     platform: formatPlatform(resolved.platform),
     format: layerFormat,
   };
-  return { key: stepKey(parts), parts };
+  const found = lockedParts(parts, new LockedInstalls(resolved.lock));
+  return { key: stepKey(found.parts), ...found };
 }
 
 /** The image is named by its config's digest: how its layers are compressed, and what its tag is called, change nothing. A mirror is transport. */

@@ -1,4 +1,5 @@
 import type { Config, Step } from '../config/config.ts';
+import type { LockedInstall } from '../lock/lock.ts';
 import type { ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { KeyParts, StepKey } from '../oci/step-key.ts';
@@ -16,6 +17,8 @@ export interface Plan {
   /** The image's execution parameters after the last step. */
   readonly image: ImageConfig;
   readonly container: PlannedContainer;
+  /** What the lock does not cover, for people; empty: it is the lock of this plan. Undefined: there is none. */
+  readonly outdated?: readonly string[];
 }
 
 /** What the environment's container is to be, apart from its layers. */
@@ -39,6 +42,8 @@ export interface PlannedBase {
   readonly parts: KeyParts;
   readonly state: 'cached' | 'runs';
   readonly seconds: number | undefined;
+  /** Of a debian base that is locked. */
+  readonly locked?: LockedInstall;
 }
 
 export interface PlannedStep {
@@ -56,6 +61,8 @@ export interface PlannedStep {
   readonly files: readonly ResolvedFile[];
   /** Environment, user and directory of the process, for steps that run one. */
   readonly process: StepEnvironment | undefined;
+  /** Exactly what it installs, where the lock says it. */
+  readonly locked?: LockedInstall;
 }
 
 export interface StepEnvironment {

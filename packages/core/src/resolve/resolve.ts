@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { UserError, type Problem } from '../base/errors.ts';
 import { areStrings, hasStrings, isObject } from '../base/shape.ts';
+import type { Lock, LockedImage } from '../lock/lock.ts';
 import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
@@ -16,6 +17,8 @@ export interface ResolveOptions {
   /** What names meant before; asked again when `refresh`. */
   readonly known: ResolvedNames;
   readonly refresh: boolean;
+  /** What it says of a name is what the name means. */
+  readonly lock?: Lock | undefined;
   /** File that remembers content hashes by size, times and inode. */
   readonly hashCache: string;
 }
@@ -35,7 +38,14 @@ export async function resolve(config: Config, options: ResolveOptions): Promise<
       problems,
     });
   }
-  return { config, platform, base: await resolveBase(config, platform, options), files };
+  const lock = options.lock && (options.lock.platforms[formatPlatform(platform)] ?? { layers: [] });
+  return {
+    config,
+    platform,
+    base: await resolveBase(config, platform, { ...options, image: lock?.image }),
+    files,
+    ...(lock ? { lock } : {}),
+  };
 }
 
 /** Names and digests of a resolved config, to be known the next time. */
@@ -69,15 +79,27 @@ function platformOf(config: Config): Platform {
   return platform;
 }
 
-async function resolveBase(config: Config, platform: Platform, options: ResolveOptions): Promise<ResolvedBase> {
+async function resolveBase(
+  config: Config,
+  platform: Platform,
+  options: ResolveOptions & { readonly image: LockedImage | undefined },
+): Promise<ResolvedBase> {
   const base = config.base;
   if (base.kind === 'debian' || base.kind === 'scratch') return base;
   if (base.kind === 'archive' || base.kind === 'layout') return resolveLocal(base, platform, options);
   const reference = parseReference(base.reference);
   const text = formatReference(reference);
-  const known = options.refresh ? undefined : options.known[nameKey(text, platform)];
-  if (known) return { kind: 'image', reference: text, name: known };
+  const locked = options.image?.name === text ? options.image : undefined;
+  const known = options.refresh && !locked ? undefined : options.known[nameKey(text, platform)];
+  if (known && (!locked || (known.manifest === locked.manifest && known.image === locked.id)))
+    return { kind: 'image', reference: text, name: known };
   const registry = await options.registry();
+  if (locked)
+    return {
+      kind: 'image',
+      reference: text,
+      name: await lookUpLocked(registry, { ...reference, digest: locked.manifest }, locked, platform),
+    };
   const manifest = await registry.resolve(reference, platform);
   if (!manifest)
     throw new UserError('IMAGE_NOT_FOUND', `There is no image ${text}.`, { hint: 'Check the name and the tag in devenv.json.' });
@@ -99,6 +121,19 @@ async function resolveLocal(source: LocalSource, platform: Platform, options: Re
 async function lookUp(registry: Registry, reference: Reference & { readonly digest: Digest }, platform: Platform): Promise<ResolvedName> {
   const image = await registry.get(reference, platform);
   return { manifest: reference.digest, image: image.id, config: image.config };
+}
+
+async function lookUpLocked(
+  registry: Registry,
+  reference: Reference & { readonly digest: Digest },
+  locked: LockedImage,
+  platform: Platform,
+): Promise<ResolvedName> {
+  const name = await lookUp(registry, reference, platform);
+  if (name.image === locked.id) return name;
+  throw new UserError('LOCK_INVALID', `The lock says that ${locked.name} is ${locked.id}, but its manifest names ${name.image}.`, {
+    hint: 'devenv update base locks what the name means now.',
+  });
 }
 
 function localKey(local: LocalSource & { readonly stamp: string }, platform: Platform): string {

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { LockedPlatform } from '../lock/lock.ts';
 import type { ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { InputEntry } from '../oci/step-key.ts';
@@ -12,6 +13,8 @@ export interface Resolved {
   readonly base: ResolvedBase;
   /** For each step, by its index, the workspace files it reads. */
   readonly files: readonly (readonly ResolvedFile[])[];
+  /** What is locked for this platform; undefined: there is no lock. */
+  readonly lock?: LockedPlatform;
 }
 
 export type ResolvedBase =

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { diskFull, hasNoSpace } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { exitCodeOf, run, start } from '../../base/processes.ts';
@@ -115,6 +116,7 @@ async function runInForeground(
     const exitCode = await runOnPipe(runtime.program, args, openPipe(join(bundle, 'output'), user), { onOutput: step.onOutput, onKilled });
     throwIfCancelled(step.signal);
     const failure = exitCode === 0 ? '' : (readText(log) ?? '').trim();
+    if (failure && hasNoSpace(bundle)) throw diskFull(bundle);
     if (failure) throw new UserError('RUNTIME_FAILED', `the OCI runtime refused the step: ${failure.replace(/^\S+Z: /gm, '')}`);
     return { exitCode, oomKilled: exitCode === 137 && machineOutOfMemoryCount() > before };
   } finally {
@@ -183,9 +185,9 @@ function prepareStepMounts(step: StepProcess, context: StepContext, bundle: stri
   });
   writeNetworkFiles(bundle, hostname);
   const files = ['hosts', 'resolv.conf'].map((name) => bind(join(bundle, name), `/etc/${name}`));
-  const folders = step.caches.map(({ source, target }) => {
+  const folders = step.caches.map(({ source, target, readonly }) => {
     makeCache(source, user);
-    return bind(source, target);
+    return bind(source, target, ...(readonly ? ['ro'] : []));
   });
   folders.push(bind(context.run, '/run/devenv', 'ro', 'nosuid', 'nodev'));
   if (step.secrets.length > 0) folders.push(bind(writeSecrets(step, join(bundle, 'secrets'), user), '/run/secrets', 'ro'));
