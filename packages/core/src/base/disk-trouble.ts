@@ -1,4 +1,4 @@
-import { writeSync } from 'node:fs';
+import { statfsSync, writeSync } from 'node:fs';
 import type { Directories } from './directories.ts';
 import { UserError } from './errors.ts';
 
@@ -8,6 +8,18 @@ export function isDiskFull(error: unknown): boolean {
   return syscall !== undefined && (code === 'ENOSPC' || code === 'EDQUOT');
 }
 
+/** Whether the file system of `path` is full now: for what other programs say who do not tell why they failed. */
+export function hasNoSpace(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize < 64 * 1024;
+}
+
+/** The error for a full disk; nothing half-made is left. */
+export function diskFull(path: string, cause?: unknown): UserError {
+  const hint = 'Free some space and run the same command again: nothing half-made is left. devenv doctor shows how much there is.';
+  return new UserError('DISK_FULL', `There is no space left on the disk of ${path}.`, { hint, cause });
+}
+
 /** What a failed call of the file system means for the user: DISK_FULL or NOT_WRITABLE; undefined when it is something else. */
 export function diskTrouble(error: unknown, directories: Directories): UserError | undefined {
   if (error instanceof UserError) return undefined;
@@ -15,12 +27,7 @@ export function diskTrouble(error: unknown, directories: Directories): UserError
   const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
   if (syscall === undefined) return undefined;
   const place = Object.values({ ...directories }).find((folder) => path === undefined || path === folder || path.startsWith(`${folder}/`));
-  if (isDiskFull(error)) {
-    return new UserError('DISK_FULL', `There is no space left on the disk of ${path ?? directories.data}.`, {
-      hint: 'Free some space and run the same command again: nothing half-made is left. devenv doctor shows how much there is.',
-      cause: error,
-    });
-  }
+  if (isDiskFull(error)) return diskFull(path ?? directories.data, error);
   // Node says ENOENT where it may not make the first of several directories.
   const isUnmakeable = code === 'ENOENT' && syscall === 'mkdir' && place !== undefined;
   if (code === 'EROFS' || isUnmakeable || (place !== undefined && path !== undefined && (code === 'EACCES' || code === 'EPERM'))) {

@@ -167,6 +167,21 @@ engineSuite('the embedded engine', make, (rig) => {
       expect(pastas()).toEqual([]);
     });
 
+    test('gives a container whose pasta was killed its network again, and then other ports', async () => {
+      await using container = await rig.running({ network: 'private' });
+      const pastas = (): number[] => readdirSync('/proc').filter((name) => commandOf(name)[0]?.includes('pasta') && commandOf(name).join(' ').includes(container.id)).map(Number); // prettier-ignore
+      for (const pid of pastas()) process.kill(pid, 'SIGKILL');
+      await expect.poll(pastas).toEqual([]);
+      await container.start();
+      await container.update({
+        env: {},
+        limits: {},
+        labels: {},
+        ports: [{ hostAddress: '127.0.0.1', hostPort: 0, containerPort: 80, protocol: 'tcp' }],
+      });
+      expect(pastas()).toHaveLength(1);
+    });
+
     test('without any network still runs a container, and says so', async () => {
       const program = `
         const said = [];

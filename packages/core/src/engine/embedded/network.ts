@@ -7,7 +7,7 @@ import type { Report } from '../../base/events.ts';
 import { readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
 import { isMapped } from '../../base/user-namespace.ts';
-import { makeNetworkNamespace, mount, mountFlags } from '../../base/system-calls.ts';
+import { makeNetworkNamespace, mount, mountFlags, SystemCallError, unmount } from '../../base/system-calls.ts';
 import type { PortMapping } from '../engine.ts';
 import { identify, isAlive, signalProcess, type LivingProcess } from './living-process.ts';
 import { enterEngineNamespace } from './oci-runtime.ts';
@@ -39,7 +39,7 @@ export async function reopenNetwork(file: string, initPid: number, ports: readon
 export async function connectNetwork(file: string, initPid: number, ports: readonly PortMapping[], report: Report): Promise<void> {
   // What was mounted at `file` is only in the mount namespace of the command that made it; pasta may not look into /proc.
   enterEngineNamespace();
-  closeSync(openSync(file, 'a', 0o600));
+  makePlace(file);
   mount(`/proc/${initPid}/ns/net`, file, null, mountFlags.bind, null);
   await attachPasta(file, ports, report);
 }
@@ -73,14 +73,24 @@ async function attachPasta(file: string, ports: readonly PortMapping[], report: 
 /** A network namespace at `file` in which nothing is connected. */
 export function makeEmptyNetwork(file: string): void {
   enterEngineNamespace();
-  closeSync(openSync(file, 'a', 0o600));
+  makePlace(file);
   makeNetworkNamespace(file);
+}
+
+/** Afterwards `file` is an ordinary one to mount a namespace at: one that we have mounted there before can't be opened for writing. */
+function makePlace(file: string): void {
+  try {
+    unmount(file, { detach: true });
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || !['EINVAL', 'ENOENT'].includes(error.code)) throw error;
+  }
+  closeSync(openSync(file, 'a', 0o600));
 }
 
 /** As makeEmptyNetwork for who could not come back: root of a user namespace has no right to enter the machine's network again. */
 async function makeNetworkApart(file: string): Promise<void> {
   enterEngineNamespace();
-  closeSync(openSync(file, 'a', 0o600));
+  makePlace(file);
   const { exitCode, stderr } = await run('unshare', [`--net=${file}`, '--', 'true'], { env: runtimeEnvironment });
   if (exitCode !== 0) throw new UserError('RUNTIME_FAILED', `a network namespace could not be made: ${stderr.trim()}`);
 }

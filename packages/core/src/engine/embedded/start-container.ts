@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
+import { diskFull, hasNoSpace } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import type { Report } from '../../base/events.ts';
 import { readText } from '../../base/files.ts';
@@ -219,6 +220,7 @@ async function createWithConmon(record: ContainerRecord, files: ContainerFiles):
     });
     const said = answer ? (JSON.parse(answer) as { pid?: number; data?: number; message?: string }) : {};
     const pid = said.pid ?? said.data ?? -1;
+    if (pid <= 0 && hasNoSpace(files.bundle)) throw diskFull(files.bundle);
     if (pid <= 0) throw runtimeRefused(said.message ?? readFileSync(join(files.bundle, 'conmon.log'), 'utf8'));
     return { init: identify(pid), conmon: identify(Number(readText(pidFile) ?? NaN)) };
   } catch (error) {
