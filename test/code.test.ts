@@ -173,6 +173,17 @@ test('a second devenv code at the same port says so', async () => {
   expect(result.json).toMatchObject({ outcome: 'error', code: 'PORT_TAKEN' });
 });
 
+test('the server for windows of this machine ends with devenv code, also when that is killed', async () => {
+  await using local = await startCode(rig, ['--local'], cwd);
+  const servers = (): unknown[] =>
+    pidsOf(/server-main\.js/).filter(({ command }) => command.includes(rig.base) && !command.includes('/run/devenv/'));
+  const headers = { cookie: 'COOKIE', origin: 'http://127.0.0.1:PORT' };
+  expect(await ask('/connect?authority=devenv-host%2Bthis', headers, true, local)).toBe(101);
+  await expect.poll(() => servers().length, { timeout: 20_000 }).toBeGreaterThan(0);
+  process.kill(local.pid, 'SIGKILL');
+  await expect.poll(servers, { timeout: 20_000 }).toEqual([]);
+});
+
 test('a bridge to what is not here says so', async () => {
   for (const id of ['0123456789abcdef', '../../etc']) {
     const { exitCode, stderr } = await rig.devenv(['code', '--bridge', id], { env: editorEnvironment });
@@ -313,12 +324,12 @@ function productFolder(): string {
 }
 
 /** The status of an answer. PORT, TOKEN and COOKIE stand for the real ones; a path is below the one that nobody can guess, or of the ROOT. */
-function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = false): Promise<number> {
-  const { pathname: root, searchParams } = new URL(code.url);
+function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = false, { url, port }: CodeProcess = code): Promise<number> {
+  const { pathname: root, searchParams } = new URL(url);
   const token = searchParams.get('token');
   const place =
     path === 'TOKEN' ? `${root}?token=${token}` : path.startsWith('ROOT') ? path.slice('ROOT'.length) : root.slice(0, -1) + path;
-  const real = (text: string): string => text.replace('PORT', String(code.port)).replace('COOKIE', `devenv-${code.port}=${token}`);
+  const real = (text: string): string => text.replace('PORT', String(port)).replace('COOKIE', `devenv-${port}=${token}`);
   const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, real(String(value))]));
   const handshake = {
     connection: 'Upgrade',
@@ -329,7 +340,7 @@ function ask(path: string, headers: OutgoingHttpHeaders, upgrade: boolean = fals
   return new Promise((resolve, reject) => {
     const asked = request({
       host: '127.0.0.1',
-      port: code.port,
+      port,
       path: place,
       headers: { ...given, ...(upgrade ? handshake : {}) },
       agent: false,

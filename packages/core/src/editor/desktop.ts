@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { readText } from '../base/files.ts';
@@ -23,7 +23,7 @@ export interface DesktopOptions {
 export async function findDesktop({ env, directory }: DesktopOptions): Promise<Desktop | undefined> {
   if (!env['DISPLAY'] && !env['WAYLAND_DISPLAY']) return undefined;
   const path = (env['PATH'] ?? '').split(delimiter).filter(Boolean);
-  const find = (name: string): string | undefined => path.map((folder) => join(folder, name)).find((file) => existsSync(file));
+  const find = (name: string): string | undefined => path.map((folder) => join(folder, name)).find(isProgram);
   const program = find('codium') ?? find('code-oss');
   if (program === undefined) return find('code') ? microsofts : undefined;
   const [version = '', commit = ''] = (await run(program, ['--version'], { env })).stdout.split('\n');
@@ -46,10 +46,25 @@ export async function findDesktop({ env, directory }: DesktopOptions): Promise<D
     able: true,
     program,
     open(authority, folder) {
-      const uri = `vscode-remote://${encodeURIComponent(authority)}${folder}`;
-      start(program, ['--folder-uri', uri], { stdio: 'ignore', env, detached: true }).unref();
+      const inside = folder.split('/').map(encodeURIComponent).join('/');
+      start(program, ['--folder-uri', `vscode-remote://${encodeURIComponent(authority)}${inside}`], {
+        stdio: 'ignore',
+        env,
+        detached: true,
+      })
+        .on('error', () => {}) // it has answered before, and is gone since
+        .unref();
     },
   };
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
 }
 
 const microsofts: Desktop = {

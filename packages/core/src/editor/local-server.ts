@@ -49,15 +49,8 @@ async function startServer({ tree, runtime, data, env }: LocalServerOptions) {
   writeFileSync(tokenFile, token, { mode: 0o600 });
   const log = openSync(logFile, 'w', 0o600);
   const args = ['--socket-path', socket, '--connection-token-file', tokenFile, '--accept-server-license-terms'];
-  const child = start(
-    tree.node,
-    [join(tree.server, 'out/server-main.js'), ...args, '--telemetry-level', 'off', '--server-data-dir', data],
-    {
-      stdio: ['ignore', log, log],
-      env,
-      detached: true,
-    },
-  );
+  const words = ['-e', endsWithUs, join(tree.server, 'out/server-main.js'), ...args, '--telemetry-level', 'off', '--server-data-dir', data];
+  const child = start(tree.node, words, { stdio: ['pipe', log, log], env, detached: true });
   closeSync(log);
   let ended = false;
   const exit = new Promise<void>((resolve) => {
@@ -83,6 +76,12 @@ async function startServer({ tree, runtime, data, env }: LocalServerOptions) {
     if (ended) throw new UserError('EDITOR_FAILED', `The editor's server does not start on this machine:\n${server.log()}`);
   }
 }
+
+/** Runs the program that is the first argument, and ends with its stdin, whose other end we hold: nothing stays behind when we are killed. */
+const endsWithUs = `
+process.stdin.on('close', () => process.kill(process.pid, 'SIGTERM')).resume();
+import(process.argv[1]);
+`;
 
 function reach(path: string): Promise<Socket | undefined> {
   return new Promise((resolve) => {
