@@ -4,7 +4,7 @@ import { UserError } from '../base/errors.ts';
 import { readJson } from '../base/files.ts';
 import { lock } from '../base/locks.ts';
 import { run } from '../base/processes.ts';
-import { keyOf } from './editor-parts.ts';
+import { keyOf, unfinished } from './editor-parts.ts';
 
 /**
  * Idempotent: afterwards the server of a desktop editor, a "reh" build that somebody has unpacked in `folder`, is in the directory of
@@ -24,7 +24,7 @@ export async function addServer(folder: string, directory: string, signal: Abort
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   using _lock = await lock(`${directory}.lock`, { signal });
   if (keyOf(commit, directory) !== undefined) return;
-  const making = mkdtempSync(join(directory, 'making-'));
+  const making = mkdtempSync(join(directory, unfinished));
   try {
     chmodSync(making, 0o755);
     const { exitCode, stderr } = await run('cp', ['-R', '--reflink=auto', folder, join(making, 'server')]);

@@ -39,10 +39,13 @@ export function editorTree(directory: string, key: string = editorKey): EditorTr
   return { client: at('client'), server: at('server'), node: at('node') };
 }
 
+/** How folders there begin that are still being made. */
+export const unfinished = 'making-';
+
 /** The folder in the directory of editors whose server is of this commit. */
 export function keyOf(commit: string, directory: string): string | undefined {
   if (!/^[0-9a-f]{40}$/.test(commit) || !existsSync(directory)) return undefined;
   return readdirSync(directory).find(
-    (key) => readJson<{ commit?: string }>(join(directory, key, 'server/product.json'))?.commit === commit,
+    (key) => !key.startsWith(unfinished) && readJson<{ commit?: string }>(join(directory, key, 'server/product.json'))?.commit === commit,
   );
 }

@@ -6,7 +6,7 @@ import { UserError } from '../base/errors.ts';
 import type { Report } from '../base/events.ts';
 import { lock } from '../base/locks.ts';
 import { run, type RunResult } from '../base/processes.ts';
-import { client, editorKey, editorTree, server, type EditorPart, type EditorTree } from './editor-parts.ts';
+import { client, editorKey, editorTree, server, unfinished, type EditorPart, type EditorTree } from './editor-parts.ts';
 import { leaveOut, prepareDependencies, replaceNatives } from './trim-editor.ts';
 
 export interface InstallContext {
@@ -35,7 +35,7 @@ export async function installEditor(context: InstallContext): Promise<EditorTree
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   report({ ...task, state: 'started' });
-  const making = mkdtempSync(join(directory, 'making-'));
+  const making = mkdtempSync(join(directory, unfinished));
   try {
     await make(making, context);
     renameSync(making, join(directory, editorKey));
@@ -56,7 +56,7 @@ function isHere(tree: EditorTree): boolean {
 /** We hold the lock: whoever made them is gone. */
 function removeUnfinished(directory: string): void {
   for (const name of readdirSync(directory))
-    if (name.startsWith('making-')) rmSync(join(directory, name), { recursive: true, force: true });
+    if (name.startsWith(unfinished)) rmSync(join(directory, name), { recursive: true, force: true });
 }
 
 async function make(folder: string, context: InstallContext): Promise<void> {

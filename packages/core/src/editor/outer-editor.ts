@@ -21,7 +21,9 @@ export function outerEditor(env: Readonly<Record<string, string | undefined>>): 
   };
 }
 
+/** It may be `https://HOST/proxy/{{port}}/` or `https://{{port}}.HOST`. */
 function proxyOf(template: string | undefined): OuterEditor['proxy'] {
-  if (!template?.includes('{{port}}') || !/^https?:$/.test(URL.parse(template)?.protocol ?? '')) return undefined;
-  return (port) => new URL(template.replaceAll('{{port}}', String(port)));
+  if (!template?.includes('{{port}}')) return undefined;
+  const at = (port: number): URL | null => URL.parse(template.replaceAll('{{port}}', String(port)));
+  return /^https?:$/.test(at(1)?.protocol ?? '') ? (port) => at(port)! : undefined;
 }
