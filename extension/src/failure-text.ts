@@ -6,7 +6,7 @@ export type WayOn = 'Show Log' | 'Open devenv.json' | 'Open Settings' | 'Diagnos
 export function describeFailure(failure: Failure): { readonly text: string; readonly ways: readonly WayOn[] } {
   const [first, ...others] = failure.problems;
   const problem = first && `${first.line === undefined ? '' : `Line ${first.line}: `}${first.message}${others.length > 0 ? ' …' : ''}`;
-  const text = [sentence(failure.message), problem && sentence(problem), (failure.hint ?? first?.hint)?.replaceAll(/\s+/g, ' ')]
+  const text = [sentence(failure.message), problem && sentence(problem), capital((failure.hint ?? first?.hint)?.replaceAll(/\s+/g, ' '))]
     .filter((part) => part !== undefined)
     .join(' ');
   return { text, ways: waysOn(failure) };
@@ -22,4 +22,8 @@ function waysOn({ code, problems, place }: Failure): readonly WayOn[] {
 
 function sentence(text: string): string {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
+}
+
+function capital(text: string | undefined): string | undefined {
+  return text && text.charAt(0).toUpperCase() + text.slice(1);
 }

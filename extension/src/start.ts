@@ -1,4 +1,4 @@
-import { window, type ExtensionContext } from 'vscode';
+import { window, workspace, type ExtensionContext } from 'vscode';
 import { registerCommands } from './commands.ts';
 import { Devenv } from './devenv.ts';
 import { showEnvironments } from './environments-view.ts';
@@ -35,6 +35,8 @@ export function start(context: ExtensionContext, launch: Launch, program: () => 
     offerToRebuild(state),
     ...watchInputs(devenv, state),
     ...offerPorts(devenv, state),
+    // In a window of ours this runs while the editor still joins the machine, before it knows of folders.
+    workspace.onDidChangeWorkspaceFolders(() => void state.refresh()),
   );
   void state.refresh();
 }

@@ -63,7 +63,7 @@ test('a failure reads as sentences: what, where, and what to do', () => {
     { code: 'SYNTAX', message: 'x' },
   ] as const;
   expect(describeFailure(new Failure('CONFIG_INVALID', 'devenv.json has 2 mistakes', { problems })).text).toBe(
-    'devenv.json has 2 mistakes. Line 3: There is no "stepz". … did you mean "steps"?',
+    'devenv.json has 2 mistakes. Line 3: There is no "stepz". … Did you mean "steps"?',
   );
 });
 

@@ -1,4 +1,4 @@
-import { RelativePattern, workspace, type Disposable, type Uri } from 'vscode';
+import { workspace, type Disposable, type Uri } from 'vscode';
 import type { Plan } from '@devenv/core';
 import { Failure, type Devenv } from './devenv.ts';
 import { inputsOf, matters, type Inputs } from './inputs.ts';
@@ -9,8 +9,6 @@ const settleMs = 300;
 
 /** Looks again when the file, its local file, or what a step reads has changed. */
 export function watchInputs(devenv: Devenv, state: State): Disposable[] {
-  const folder = workspace.workspaceFolders?.[0];
-  if (!folder) return [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   // Until it is known what steps read, any file may be what they read.
   let inputs: Inputs | undefined;
@@ -29,12 +27,13 @@ export function watchInputs(devenv: Devenv, state: State): Disposable[] {
   };
   const anything = (): Inputs | undefined => (state.status?.state === 'absent' ? inputsOf([]) : undefined);
   const changed = (uri: Uri): void => {
-    const root = (state.place?.uri ?? folder.uri).path;
-    if (!uri.path.startsWith(`${root}/`) || !matters(uri.path.slice(root.length + 1), inputs ?? anything())) return;
+    const root = state.place?.uri.path;
+    if (root === undefined || !uri.path.startsWith(`${root}/`)) return;
+    if (!matters(uri.path.slice(root.length + 1), inputs ?? anything())) return;
     clearTimeout(timer);
     timer = setTimeout(() => void look(), settleMs);
   };
-  const watcher = workspace.createFileSystemWatcher(new RelativePattern(folder, '**/*'));
+  const watcher = workspace.createFileSystemWatcher('**/*');
   let learned = false;
   const first = state.onDidChange(() => {
     if (learned || state.work !== undefined || !state.status || state.status.state === 'absent') return;
