@@ -22,7 +22,14 @@ const forAnybody = [
   'watch',
 ];
 
-const left = isRoot ? [] : process.env['DEVENV_TEST_FULL'] === '1' ? forRoot : [...forRoot, ...forAnybody];
+const full = process.env['DEVENV_TEST_FULL'] === '1';
+const left = isRoot ? [] : full ? forRoot : [...forRoot, ...forAnybody];
+
+/** Their long form is for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER. */
+const inBrowser = ['code', 'extension'];
+const fullInBrowser = full || process.env['DEVENV_TEST_BROWSER'] === '1';
+
+const endToEnd = { globalSetup: ['test/seed.ts'], testTimeout: 120_000, hookTimeout: 120_000 };
 
 /** Each test file gets a process of its own: mount namespaces, signal handlers and DEVENV_BASE_DIR belong to a process. */
 export default defineConfig({
@@ -44,10 +51,18 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/projects/**', ...left.map((name) => `test/${name}.test.ts`)],
-          globalSetup: ['test/seed.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: ['test/projects/**', ...[...left, ...inBrowser].map((name) => `test/${name}.test.ts`)],
+          ...endToEnd,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: inBrowser.filter((name) => !left.includes(name)).map((name) => `test/${name}.test.ts`),
+          env: fullInBrowser ? { DEVENV_TEST_FULL: '1' } : {},
+          ...endToEnd,
+          testTimeout: 300_000, // on a busy machine a page of VS Code takes a minute
         },
       },
     ],

@@ -12,6 +12,7 @@ import { workspaceNode } from './setup/workspace-packages.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules/.bin');
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+const endToEnd = ['--project', 'e2e', '--project', 'browser'];
 const slowestRunSeconds = 75 * 60; // a hanging test must not hide the count of the others
 
 /** What failed, repeated at the end: of a long run often only that is kept. */
@@ -56,11 +57,11 @@ async function passes(name, command, args) {
  */
 async function runTests() {
   const laws = ['packages/core/src/engine/embedded/embedded-engine.test.ts', 'packages/core/src/engine/embedded/storage'];
-  if (process.getuid() !== 0) return sum([await runVitest([mapped], ['--project', 'unit']), await runVitest([], ['--project', 'e2e'])]);
+  if (process.getuid() !== 0) return sum([await runVitest([mapped], ['--project', 'unit']), await runVitest([], endToEnd)]);
   const own = await runVitest([], []);
   console.log('\nThe same as a normal user');
   const asUser = join(root, 'scripts/as-normal-user.ts');
-  return sum([own, await runVitest([asUser, '--mapped'], laws), await runVitest([asUser], ['--project', 'e2e'])]);
+  return sum([own, await runVitest([asUser, '--mapped'], laws), await runVitest([asUser], endToEnd)]);
 }
 
 const mapped = join(root, 'scripts/setup/mapped.ts');
