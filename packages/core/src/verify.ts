@@ -74,12 +74,15 @@ export async function verify(options: Options): Promise<VerifyResult> {
       differences: expected === made.diffId || !other ? [] : compare(network, other, made),
     };
   });
-  const isUnclear = compared.some(({ differences }) => differences.some(({ cause, network }) => cause === undefined && network));
+  const installs = new Set([plan.base.key, ...plan.steps.filter(({ definition }) => definition.kind === 'apt').map(({ key }) => key)]);
+  const isUnclear = compared.some(({ differences }, index) =>
+    differences.some(({ cause, network }) => network && (cause === undefined || installs.has(steps[index]!.key))),
+  );
   await using again = isUnclear && !earlier ? await buildAside(plan, found, options) : undefined;
   const layers = compared.map((layer, index): VerifiedLayer => {
     const { key, network } = steps[index]!;
     const isSteady = network && (earlier ?? again)?.layers.get(key)?.diffId === layer.diffId;
-    return describe(layer, isSteady);
+    return describe(layer, isSteady, installs.has(key));
   });
   return {
     same: layers.every(({ same }) => same),
@@ -118,11 +121,19 @@ function compare(network: boolean, expected: MadeLayer, found: MadeLayer): Compa
 
 const shownFiles = 12;
 
-/** `isSteady`: the step has a network, and gives the same twice in a row. */
-function describe({ step, expected, diffId, differences }: ComparedLayer, isSteady: boolean): VerifiedLayer {
+/**
+ * `isSteady`: the step has a network, and gives the same twice in a row. `installs`: it does nothing but to install packages; then the
+ * dates in them are those of another version.
+ */
+function describe({ step, expected, diffId, differences }: ComparedLayer, isSteady: boolean, installs: boolean): VerifiedLayer {
   const unclear: Cause = isSteady ? 'network content' : 'random bytes';
   const files = differences.map(({ path, where, what, cause }): VerifiedFile => {
-    return { path, where: where === 'a' ? 'expected' : where === 'b' ? 'found' : 'both', what, cause: cause ?? unclear };
+    return {
+      path,
+      where: where === 'a' ? 'expected' : where === 'b' ? 'found' : 'both',
+      what,
+      cause: isSteady && installs ? unclear : (cause ?? unclear),
+    };
   });
   // Directories whose time differs only follow from what is in them.
   const telling = files.toSorted((a, b) => Number(isOnlyTime(a)) - Number(isOnlyTime(b)));
