@@ -60,18 +60,17 @@ test('of each layer that differs it names the file, the kind of cause, and what 
   await rig.ok(['build'], { cwd });
   await delay(1100);
   const result = await rig.devenv(['verify', '--json'], { cwd });
-  expect([result.exitCode, result.json['same'], layersOf(result)[0]!.causes[0]!.advice]).toEqual([3, false, expect.stringContaining('SOURCE_DATE_EPOCH')]);
+  expect([result.exitCode, result.json['same'], layersOf(result)[0]!.causes[0]!.advice]).toEqual([
+    3,
+    false,
+    expect.stringContaining('SOURCE_DATE_EPOCH'),
+  ]);
   expect(layersOf(result).map(({ step, files }) => [step, files.map(({ path, what, cause }) => [path, ...what, cause])])).toEqual([
     ['time stamp', [['/when', 'content', 'time stamp']]],
     ['ordering', [['/order', 'content', 'ordering']]],
     ['random bytes', [['/random', 'content', 'random bytes']]],
     ['path', [['/prefix', 'content', 'path']]],
   ]);
-});
-  expect(text.stdout).toMatch(
-    /different .* time stamp \(expected [0-9a-f]{12}\)\n {2}\/when {2}content {2}time stamp\n {2}time stamp: .*SOURCE_DATE_EPOCH/,
-  );
-  expect(text.stdout).toMatch(/\nNot reproducible: compared with the layers of this machine\n$/);
 });
 
 test('a lock is what counts, also where nothing has been built; one that does not cover the file is refused', async () => {
@@ -89,7 +88,9 @@ test('a lock is what counts, also where nothing has been built; one that does no
   });
   const { exitCode, stdout } = await other.devenv(['verify'], { cwd: elsewhere });
   expect(exitCode).toBe(3);
-  expect(stdout).toMatch(/^same +[0-9a-f]{12} {2}one\ndifferent +[0-9a-f]{12} {2}chance \(expected [0-9a-f]{12}\)\n {2}\/random {2}content {2}random bytes\n/);
+  expect(stdout).toMatch(
+    /^same +[0-9a-f]{12} {2}one\ndifferent +[0-9a-f]{12} {2}chance \(expected [0-9a-f]{12}\)\n {2}\/random {2}content {2}random bytes\n/,
+  );
   expect(stdout).toMatch(/\n {2}random bytes: .*\nNot reproducible: compared with what devenv-lock.json says\n$/);
   writeFileSync(join(elsewhere, 'devenv.json'), JSON.stringify({ image, steps: [...steps, { run: 'echo' }] }));
   expect(await other.devenv(['verify'], { cwd: elsewhere })).toMatchObject({ exitCode: 4 });
