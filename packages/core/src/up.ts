@@ -158,7 +158,7 @@ export async function buildLayers(found: Survey, options: BuildOptions): Promise
   const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache && !newBase;
   if (nothingToDo && options.cacheTo === undefined) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
   const packages = await choosePackages(found.tools, options);
-  if (options.offline) requireHere(plan, packages);
+  if (options.offline) requireHere(plan, packages, options.noCache ?? false);
   return build(
     plan,
     {

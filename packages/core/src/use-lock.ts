@@ -38,8 +38,8 @@ export function offlineRegistry(registry: Tools['registry']): Tools['registry'] 
 
 const hint = 'Run the same once without --offline: then it is here.';
 
-/** @throws UserError OFFLINE with everything that would have to be fetched */
-export function requireHere(plan: Plan, packages: PackageStore): void {
+/** `all`: every step runs, whatever is here. @throws UserError OFFLINE with everything that would have to be fetched */
+export function requireHere(plan: Plan, packages: PackageStore, all: boolean): void {
   const missing: string[] = [];
   const installs = (name: string, locked: Plan['base']['locked']): void => {
     if (!locked) missing.push(`${name}: its packages are not locked (devenv lock)`);
@@ -51,7 +51,7 @@ export function requireHere(plan: Plan, packages: PackageStore): void {
     else if (base.definition.kind === 'image' && !base.definition.local) missing.push(`the image ${base.title}`);
   }
   for (const { state, definition, name, locked } of plan.steps)
-    if (state === 'runs' && (definition.kind === 'apt' || locked)) installs(name, locked);
+    if ((all || state === 'runs') && (definition.kind === 'apt' || locked)) installs(name, locked);
   if (missing.length > 0)
     throw new UserError('OFFLINE', `This is not on this machine, and --offline was given:\n  ${missing.join('\n  ')}`, { hint });
 }

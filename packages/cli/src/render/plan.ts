@@ -25,7 +25,14 @@ export function describePlan(plan: Plan, explanations: readonly Explanation[], c
   const running = [plan.base, ...plan.steps].filter((step) => step.state === 'runs');
   const known = running.map((step) => step.seconds).filter((seconds) => seconds !== undefined);
   const total = known.length === 0 ? '' : `, about ${duration(known.reduce((sum, seconds) => sum + seconds, 0))}`;
-  return [...table(rows), '', running.length === 0 ? 'Nothing to build.' : `${running.length} to run${total} · next: devenv up`].join('\n');
+  const work = running.length === 0 ? 'Nothing to build.' : `${running.length} to run${total} · next: devenv up`;
+  return [...table(rows), '', ...describeOutdated(plan, paint), work].join('\n');
+}
+
+/** What the lock does not cover, when there is one. */
+export function describeOutdated({ outdated = [] }: Pick<Plan, 'outdated'>, paint: Paint): readonly string[] {
+  if (outdated.length === 0) return [];
+  return [paint('yellow', 'The lock is out of date (devenv lock):'), ...outdated.map((line) => `  ${printableLine(line)}`)];
 }
 
 export function describeWhy(explanations: readonly Explanation[], color: boolean): string {

@@ -1,6 +1,7 @@
 import type { Environment, Status } from '@devenv/core';
 import { painter } from './color.ts';
 import { duration } from './format.ts';
+import { describeOutdated } from './plan.ts';
 import { printableLine } from './printable.ts';
 import { describeChange } from './ready.ts';
 import { table } from './table.ts';
@@ -27,6 +28,7 @@ export function describeStatus(status: Status, color: boolean, now: Date): strin
     : ['There is no environment here.'];
   if (status.stale)
     lines.push(paint('yellow', 'Not what devenv.json says:'), ...status.changes.map((change) => `  ${describeChange(change)}`));
+  lines.push(...describeOutdated(status, paint));
   lines.push(`next: ${status.stale || state !== 'running' ? 'devenv up' : 'devenv shell'}`);
   return lines.join('\n');
 }
