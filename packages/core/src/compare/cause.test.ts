@@ -51,6 +51,13 @@ test('what tar writes in another order is recognised', () => {
   expect(causeOfContent(tar('cause.ts', 'libc.ts'), tar('libc.ts', 'cause.ts'))).toBe('ordering');
 });
 
+test('the times of members of an archive are recognised, packed or not', () => {
+  const tar = (time: string): Buffer =>
+    execFileSync('tar', ['-C', import.meta.dirname, `--mtime=${time}`, '-cf', '-', 'cause.ts', 'libc.ts']);
+  const [a, b] = [tar('@1795000000'), tar('@1795000777')];
+  expect([causeOfContent(a, b), causeOfContent(gzipSync(a), gzipSync(b))]).toEqual(['time stamp', 'time stamp']);
+});
+
 test('a name that changes from run to run has a partner on the other side', () => {
   const only = (path: string, where: 'a' | 'b'): LayerDifference => ({ path, where, what: [] });
   const cause = (a: string, b: string): unknown => causeOf(only(a, 'a'), [only(a, 'a'), only(b, 'b')]);

@@ -53,6 +53,7 @@ const masks: Readonly<Record<'time stamp' | 'path' | 'random bytes', readonly Re
     /\b\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?\b(?: ?[AP]M)?/g,
     /\b20\d{6}(?:[-T_]?\d{4,6}Z?)?\b/g,
     /\b1[6-9]\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?\b/g, // seconds to nanoseconds since 1970, from 2020 to 2033
+    /[0-7]{11}[\0 ][0-7]{6}\0 /g, // a member's time in tar, and the sum over it
     /:2\d{4}(?=:)/g, // days since 1970, shadow(5)
     /\b\d+(?:\.\d+)? ?(?:ns|us|µs|ms|s|sec|seconds?)\b/g, // how long it took
   ],

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createSocket } from 'node:dgram';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -220,7 +220,9 @@ function portTaken(address: string, port: number, error?: NodeJS.ErrnoException)
 }
 
 export function writeNetworkFiles(directory: string, hostname: string): void {
-  writeFileSync(`${directory}/resolv.conf`, resolvConf(), { mode: 0o644 });
-  writeFileSync(`${directory}/hosts`, hostsFile(hostname), { mode: 0o644 });
-  writeFileSync(`${directory}/hostname`, `${hostname}\n`, { mode: 0o644 });
+  const files = { 'resolv.conf': resolvConf(), hosts: hostsFile(hostname), hostname: `${hostname}\n` };
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(`${directory}/${name}`, text);
+    chmodSync(`${directory}/${name}`, 0o644); // every user inside reads them, whatever our umask
+  }
 }
