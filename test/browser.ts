@@ -75,7 +75,7 @@ function windowOn(page: Page): Window {
   const window: Window = {
     page,
     async ready() {
-      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 90_000 }); // a busy machine
+      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 180_000 }); // a busy machine
     },
     async command(title) {
       await page.keyboard.press('F1');

@@ -29,7 +29,7 @@ beforeAll(async () => {
   cutNetwork(cwd);
   shop = await browser.open(code.url);
   await shop.ready();
-}, 240_000);
+}, 420_000);
 afterAll(async () => {
   await code?.[Symbol.asyncDispose]();
   await browser?.[Symbol.asyncDispose]();
