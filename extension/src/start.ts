@@ -8,6 +8,7 @@ import { offerPorts } from './ports.ts';
 import { showProblems } from './problems.ts';
 import { offerToRebuild, offerToReopen } from './prompts.ts';
 import { offerFixes } from './quick-fixes.ts';
+import { offerSchemas } from './schemas.ts';
 import { State } from './state.ts';
 import { showStatus } from './status-bar.ts';
 import { registerProfile, Shells } from './terminal.ts';
@@ -30,6 +31,7 @@ export function start(context: ExtensionContext, launch: Launch, program: () => 
     tellOfFailures(state, { log, diagnose: () => shells.diagnose() }),
     ...showProblems(state),
     offerFixes(),
+    offerSchemas(context.extensionUri),
     registerProfile(state, shells),
     offerToReopen(state, context.globalState),
     offerToRebuild(state),
