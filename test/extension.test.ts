@@ -238,3 +238,26 @@ test('a step that fails says so, and how to go on', async () => {
   await shop.page.locator('.output-view-container, .part.panel').getByText('no such asset').first().waitFor();
   write('devenv.json', config);
 });
+
+/** What the palette has of us now. */
+async function offered(): Promise<readonly string[]> {
+  await shop.page.keyboard.press('F1');
+  await shop.page.locator('.quick-input-widget input[type=text]').fill('>devenv: ');
+  const rows = shop.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'devenv: ' });
+  await rows.first().waitFor();
+  const names = await rows.locator('.label-name').allInnerTexts();
+  await shop.page.keyboard.press('Escape');
+  return names.flatMap((name) => (name.startsWith('devenv: ') ? [name.slice('devenv: '.length)] : []));
+}
+
+if (process.env['DEVENV_TEST_FULL'] === '1') {
+  test('the palette has the commands that make sense, and no others', async () => {
+    await statusBar(/devenv: running/);
+    const local = await offered();
+    expect(local).toEqual(
+      expect.arrayContaining(['Reopen in Container', 'Rebuild and Reopen', 'Rebuild Without Cache', 'Open devenv.json']),
+    );
+    expect(local).toEqual(expect.arrayContaining(['Open Shell', 'Show Log', 'Stop', 'Remove']));
+    for (const absent of ['Reopen Locally', 'Add devenv.json', 'Refresh', 'Open in Browser']) expect(local).not.toContain(absent);
+  });
+}
