@@ -37,6 +37,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     passWithNoTests: false,
+    chaiConfig: { truncateThreshold: 4000 }, // what failed in a run that is over is told by its messages alone
     projects: [
       {
         extends: true,

@@ -219,7 +219,8 @@ test.skipIf(!isRoot).each(Object.keys(transitions))(
   async (name) => {
     const { before, command, begun, lasts, victims } = transitions[name]!;
     let hits = 0;
-    for (let attempt = 0; hits < kills.ofTransition && attempt < 3 * kills.ofTransition; attempt++) {
+    // The command may be over, or the victim not there: most attempts hit, and a dozen in a row never all miss.
+    for (let attempt = 0; hits < kills.ofTransition && attempt < 12 + 2 * kills.ofTransition; attempt++) {
       const cwd = await before();
       const running = machine.start(command, cwd);
       const victim = chance.pick(victims);

@@ -75,6 +75,7 @@ test("only the declared environment is in a step: nothing of the caller's", asyn
     'OWN=o',
     'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     'PWD=/workspace',
+    'SOURCE_DATE_EPOCH=1767225600',
     '',
   ]);
 });
