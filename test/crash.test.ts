@@ -219,15 +219,17 @@ test.skipIf(!isRoot).each(Object.keys(transitions))(
   async (name) => {
     const { before, command, begun, lasts, victims } = transitions[name]!;
     let hits = 0;
-    // The command may be over, or the victim not there: most attempts hit, and a dozen in a row never all miss.
-    for (let attempt = 0; hits < kills.ofTransition && attempt < 12 + 2 * kills.ofTransition; attempt++) {
+    // On a fast machine it is over sooner: after a miss the next one comes earlier.
+    let within = lasts;
+    for (let attempt = 0; hits < kills.ofTransition && attempt < 10 + 2 * kills.ofTransition; attempt++) {
       const cwd = await before();
       const running = machine.start(command, cwd);
       const victim = chance.pick(victims);
-      const wait = chance.number(lasts);
+      const wait = chance.number(within);
       if (await running.until(begun())) {
         await pause(wait);
         if (await strike(victim, running)) hits++;
+        else within /= 1.5;
       }
       await settle(running, cwd, `${name}: ${victim} after ${wait.toFixed(1)} ms`);
     }
