@@ -49,12 +49,13 @@ test('gc takes nothing from a build under way, which goes on, and one that is ki
   await building;
   expect((await collecting).stderr).toMatch(/Waiting until devenv build \(process \d+\)/);
   // Nothing needs what `build` alone made, so gc may have taken it all, or begun: kill the next one at some moments.
-  for (const moment of [250, 350, 450]) {
+  for (const moment of [100, 200, 350]) {
     await own.ok(['build'], { cwd: own.project({ 'devenv.json': { image: 'scratch', steps: manySteps(moment) } }) });
     const child = spawn(launcher, ['gc'], { env: { PATH: process.env['PATH'], HOME: own.base, DEVENV_BASE_DIR: own.base } });
+    const closed = once(child, 'close'); // it may be over before its moment comes
     await delay(moment);
     child.kill('SIGKILL');
-    await once(child, 'close');
+    await closed;
     expect((await own.devenv(['doctor', '--store', '--json'])).json).toMatchObject({ damages: [] });
   }
   await own.ok(['gc']);
