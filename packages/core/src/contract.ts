@@ -42,7 +42,7 @@ export interface UpOptions extends BuildOptions {
 }
 
 export interface LockOptions extends Options {
-  /** Lock anew what has these names (of steps, `base`); empty: everything. Undefined: what is locked stays. */
+  /** Lock anew what has these names (of steps, of packages with their steps, `base`); empty: everything. Undefined: what is locked stays. */
   readonly move?: readonly string[];
 }
 

@@ -171,8 +171,8 @@ async function imageSide(name: string, options: Options, tools: ImageTools): Pro
   if (kept) return sideOfImage(shownName(kept) ?? name, await imageOf(kept, tools.store));
   const reference = parseReference(name);
   const registry = await (await openTools(options)).registry();
-  const digest = await registry.resolve(reference, hostPlatform());
-  if (digest === undefined)
+  const meaning = await registry.resolve(reference, hostPlatform());
+  if (!meaning)
     throw new UserError(
       'IMAGE_NOT_FOUND',
       `Neither this machine nor its registry has an image ${name} for ${formatPlatform(hostPlatform())}.`,
@@ -180,7 +180,10 @@ async function imageSide(name: string, options: Options, tools: ImageTools): Pro
         hint: 'devenv images lists those here; a file is named by a path: ./image.tar',
       },
     );
-  return sideOfImage(familiarName(formatReference(reference)), await registry.get({ ...reference, digest }, hostPlatform()));
+  return sideOfImage(
+    familiarName(formatReference(reference)),
+    await registry.get({ ...reference, digest: meaning.manifest }, hostPlatform()),
+  );
 }
 
 function sideOfImage(title: string, { config, platform, layers }: Image): Side {

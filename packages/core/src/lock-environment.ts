@@ -23,6 +23,7 @@ import { defaultEpoch } from './store/normalise.ts';
 import { survey, type Survey } from './survey.ts';
 import { buildLayers } from './up.ts';
 import { choosePackages, lockOf } from './use-lock.ts';
+import { firstMoved, requireKnown, unlock } from './move-lock.ts';
 import { loadConfig } from './config/load-config.ts';
 
 /**
@@ -35,17 +36,20 @@ export async function lockEnvironment(options: LockOptions): Promise<LockResult>
   const config = loadConfig(options);
   const path = lockPath(config.path);
   const before = lockOf(config);
-  const kept = before && options.move ? without(before, options.move) : before;
-  const live = await survey({ ...options, refresh: options.move !== undefined, lock: kept ?? null });
-  const platform = formatPlatform(live.plan.platform);
-  requireNames(options.move ?? [], live, before?.platforms[platform]);
-  await live.tools.engine.reap(options.report);
+  const kept = before && options.move ? unlock(before, options.move) : before;
   const isMoved = options.move !== undefined;
-  await buildLayers(live, { ...options, noCache: isMoved, refresh: isMoved });
+  const live = await survey({ ...options, refresh: isMoved, lock: kept ?? null });
+  const platform = formatPlatform(live.plan.platform);
+  const earlier = before?.platforms[platform];
+  requireKnown(options.move ?? [], live.plan, earlier);
+  await live.tools.engine.reap(options.report);
+  const moved = options.move ? firstMoved(live.plan, earlier, options.move) : Infinity;
+  await buildLayers(live, { ...options, noCache: live.plan.steps[moved]?.key ?? false, refresh: isMoved });
   const drafted = await draft(live, options);
   const withPackages: Lock = { epoch: defaultEpoch, platforms: { ...before?.platforms, [platform]: drafted } };
   const replayed = await survey({ ...options, lock: withPackages });
-  await buildLayers(replayed, options);
+  const another = replayed.plan.steps.findIndex(({ key }, index) => index >= moved && key !== live.plan.steps[index]!.key);
+  await buildLayers(replayed, { ...options, noCache: replayed.plan.steps[another]?.key ?? false });
   const made = await layersOf(replayed.plan, replayed.tools);
   const layers = planned(replayed.plan).map(({ name, key, parts, locked }): LockedLayer => {
     return { name, key, definition: definitionOf(parts), diffId: made.get(key)!.diffId, ...locked };
@@ -57,7 +61,7 @@ export async function lockEnvironment(options: LockOptions): Promise<LockResult>
     platform,
     layers: layers.length,
     packages: layers.reduce((sum, { packages = {} }) => sum + Object.keys(packages).length, 0),
-    changes: changesBetween(before?.platforms[platform], after),
+    changes: changesBetween(earlier, after),
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -66,30 +70,6 @@ export async function lockEnvironment(options: LockOptions): Promise<LockResult>
 function planned(plan: Plan): readonly Pick<Plan['steps'][number], 'name' | 'key' | 'parts' | 'locked'>[] {
   const all = [{ ...plan.base, name: plan.base.title }, ...plan.steps];
   return madeHere(plan).map(({ key }) => all.find((candidate) => candidate.key === key)!);
-}
-
-/** The lock without what is to be moved: all, or what has one of the names. */
-function without(lock: Lock, names: readonly string[]): Lock {
-  const platforms = Object.entries(lock.platforms).map(([platform, { image, layers }]) => {
-    const isMoved = ({ name }: Pick<LockedLayer, 'name'>): boolean =>
-      names.length === 0 || names.includes(name) || (names.includes('base') && isBase(name));
-    const keepsImage = image && names.length > 0 && !names.includes('base') && !names.includes(image.name);
-    return [platform, { ...(keepsImage ? { image } : {}), layers: layers.filter((layer) => !isMoved(layer)) }] as const;
-  });
-  return { ...lock, platforms: Object.fromEntries(platforms) };
-}
-
-function isBase(name: string): boolean {
-  return name.startsWith('debian ');
-}
-
-function requireNames(names: readonly string[], { plan }: Survey, locked: LockedPlatform | undefined): void {
-  const known = ['base', plan.base.title, ...plan.steps.map(({ name }) => name), ...(locked?.layers ?? []).map(({ name }) => name)];
-  const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined)
-    throw new UserError('UNKNOWN_STEP', `There is no step "${unknown}" to update.`, {
-      hint: `There are:\n  ${[...new Set(known)].join('\n  ')}`,
-    });
 }
 
 /** What the layers that are here install, and where it comes from. The digests are not known yet. */
@@ -116,7 +96,8 @@ const noDigest = `sha256:${'0'.repeat(64)}` as LockedLayer['diffId'];
 
 async function imageOf({ resolved: { base } }: Survey): Promise<Pick<LockedPlatform, 'image'>> {
   if (base.kind !== 'image') return {};
-  return { image: { name: base.reference, manifest: base.name.manifest, id: base.name.image } };
+  const { index, manifest, image: id } = base.name;
+  return { image: { name: base.reference, ...(index ? { index } : {}), manifest, id } };
 }
 
 /** For each layer that changes what is installed: which packages it brings. */
@@ -215,7 +196,12 @@ function changesBetween(before: LockedPlatform | undefined, after: LockedPlatfor
   const add = (what: string, from: string | undefined, to: string | undefined): void => {
     if (from !== to) changes.push({ what, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) });
   };
-  if (before?.image ?? after.image) add(after.image?.name ?? before!.image!.name, before?.image?.manifest, after.image?.manifest);
+  const [image, earlierImage] = [after.image, before?.image];
+  const imageName = image?.name ?? earlierImage?.name;
+  if (imageName !== undefined) {
+    add(imageName, earlierImage?.manifest, image?.manifest);
+    add(`${imageName} for all platforms`, earlierImage?.index, image?.index);
+  }
   const [old, current] = [versionsIn(before), versionsIn(after)];
   for (const name of [...new Set([...old.keys(), ...current.keys()])].toSorted()) add(name, old.get(name), current.get(name));
   for (const layer of after.layers) {

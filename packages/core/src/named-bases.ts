@@ -27,17 +27,17 @@ export function namedBases(
   return {
     async resolve(reference, platform) {
       const image = here(reference, platform);
-      if (image && !wasPulled(image, reference)) return image.id;
-      if (reference.registry === 'localhost') return image?.id;
+      if (image && !wasPulled(image, reference)) return { manifest: image.id };
+      if (reference.registry === 'localhost') return image && { manifest: image.id };
       try {
-        const digest = await (await remote()).resolve(reference, platform);
-        if (digest !== undefined || !image) return digest;
+        const meaning = await (await remote()).resolve(reference, platform);
+        if (meaning || !image) return meaning;
         tell(report, reference, 'the registry has it no more');
       } catch (error) {
         if (!image || !(error instanceof UserError) || error.code !== 'REGISTRY_UNREACHABLE') throw error;
         tell(report, reference, 'the registry does not answer');
       }
-      return image.id;
+      return { manifest: image.id };
     },
     async get(reference, platform) {
       const kept = byId(reference.digest);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { BuildOptions, BuildResult, UpOptions, UpResult } from './contract.ts';
 import { build, type Built } from './build/build.ts';
-import { buildPlaces } from './build/build-tools.ts';
+import { buildPlaces, type BuildChoices } from './build/build-tools.ts';
 import { chooseCache } from './choose-cache.ts';
 import { choosePackages, requireHere } from './use-lock.ts';
 import { compareHooks, hookIdentity, type Change } from './container/compare.ts';
@@ -149,7 +149,10 @@ export async function buildOnly(options: BuildOptions): Promise<BuildResult> {
   return { ...counts, seconds: elapsed(started) };
 }
 
-export async function buildLayers(found: Survey, options: BuildOptions): Promise<Built> {
+export async function buildLayers(
+  found: Survey,
+  options: Omit<BuildOptions, 'noCache'> & { readonly noCache?: BuildChoices['noCache'] },
+): Promise<Built> {
   const { tools, plan } = found;
   // A Debian without a snapshot is what the archive holds today: asking again what it means is making it again.
   const newBase =
@@ -158,7 +161,7 @@ export async function buildLayers(found: Survey, options: BuildOptions): Promise
   const nothingToDo = plan.base.state === 'cached' && plan.steps.every((step) => step.state !== 'runs') && !options.noCache && !newBase;
   if (nothingToDo && options.cacheTo === undefined) return { layer: topLayer(found), built: 0, cached: cachedCount(found) };
   const packages = await choosePackages(found.tools, options);
-  if (options.offline) requireHere(plan, packages, options.noCache ?? false);
+  if (options.offline) requireHere(plan, packages, options.noCache === true);
   return build(
     plan,
     {

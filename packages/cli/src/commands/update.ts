@@ -5,11 +5,13 @@ import { DevenvCommand } from './command.ts';
 import { sharedFlags, sharedValues } from './flags.ts';
 
 export default class Update extends DevenvCommand {
-  static override summary = 'Move devenv-lock.json to what is current now: all of it, or the steps of these names and "base".';
+  static override summary = 'Move devenv-lock.json to what is current now: all of it, or these steps, packages, and "base".';
   static override usage = 'update [NAME…]';
-  static override examples: Command.Example[] = ['devenv update', 'devenv update base', 'devenv update "apt git"'];
+  static override examples: Command.Example[] = ['devenv update', 'devenv update base', 'devenv update git'];
   static override flags: Interfaces.FlagInput = sharedFlags;
-  static override args: Interfaces.ArgInput = { name: Args.string({ required: false, description: 'name of a step, or base' }) };
+  static override args: Interfaces.ArgInput = {
+    name: Args.string({ required: false, description: 'a step, a package (its step moves whole), or base' }),
+  };
   static override strict = false;
 
   async run(): Promise<number> {

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
 import type { Report } from '../base/events.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { StepKey } from '../oci/step-key.ts';
 import type { LocalSource } from '../registry/local.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { OpenRepository } from './step-source.ts';
@@ -48,8 +49,8 @@ export interface Transport {
 }
 
 export interface BuildChoices {
-  /** Run every step, and record what it gives now. */
-  readonly noCache: boolean;
+  /** Run every step, or the one of this key and all that follow it, and record what they give now. */
+  readonly noCache: boolean | StepKey;
   /** Make or fetch the base again too; implies that every step runs again, on it. */
   readonly newBase: boolean;
 }

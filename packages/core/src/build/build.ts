@@ -22,11 +22,11 @@ export interface Built {
 
 /** Carries out a plan: afterwards every layer of it is here. Layers made before a failure stay. */
 export async function build(plan: Plan, tools: BuildTools, options: BuildChoices): Promise<Built> {
-  const noCache = options.noCache || options.newBase;
-  const lastCached = noCache ? undefined : lastCachedLayer(plan);
+  const firstAnew = firstMadeAnew(plan, options);
+  const lastCached = firstAnew === 0 ? undefined : lastCachedLayer(plan, firstAnew);
   const found = lastCached && (await tools.engine.builder.lookup(lastCached));
   const here = found ? plan.steps.slice(plan.steps.findIndex((step) => step.key === lastCached) + 1) : plan.steps;
-  await using caches = await openCaches(plan, tools, { layer: found?.layer, remaining: here }, noCache);
+  await using caches = await openCaches(plan, tools, { layer: found?.layer, remaining: here }, firstAnew < Infinity);
   const { remaining, layer: bottom } = caches.beginning;
   for (const step of plan.steps) if (!remaining.includes(step)) reportCached(tools.report, plan, step);
   const counted = plan.steps.filter((step) => step.state !== 'config' && step.number !== undefined);
@@ -47,6 +47,7 @@ export async function build(plan: Plan, tools: BuildTools, options: BuildChoices
   let [built, cached] = [0, cachedBefore];
   for (const step of remaining) {
     if (step.state === 'config') continue;
+    const noCache = plan.steps.indexOf(step) >= firstAnew;
     const result = await buildOnce(step, layer, { plan, session, tools, noCache, caches });
     layer = result.layer;
     if (step.number === undefined) continue;
@@ -103,8 +104,18 @@ async function buildOnce(
   }
 }
 
-function lastCachedLayer(plan: Plan): StepKey | undefined {
-  const step = plan.steps.findLast((candidate) => candidate.state === 'cached');
+/** Index of the first step that runs whatever is here; infinite when none does. */
+function firstMadeAnew({ steps }: Plan, { noCache, newBase }: BuildChoices): number {
+  if (noCache === true || newBase) return 0;
+  if (noCache === false) return Infinity;
+  return Math.max(
+    0,
+    steps.findIndex(({ key }) => key === noCache),
+  );
+}
+
+function lastCachedLayer(plan: Plan, firstAnew: number): StepKey | undefined {
+  const step = plan.steps.slice(0, firstAnew).findLast((candidate) => candidate.state === 'cached');
   return step?.key ?? (plan.base.state === 'cached' ? plan.base.key : undefined);
 }
 

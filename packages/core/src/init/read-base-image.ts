@@ -15,13 +15,13 @@ export interface BaseImage extends Finding {
 /** An image that production runs as the base, pinned to what its name means now, with its settings. @throws UserError as Registry does */
 export async function readBaseImage(name: string, registry: Registry, platform: Platform): Promise<BaseImage> {
   const reference = parseReference(name);
-  const digest = await registry.resolve(reference, platform);
-  if (digest === undefined) {
+  const meaning = await registry.resolve(reference, platform);
+  if (!meaning) {
     throw new UserError('IMAGE_NOT_FOUND', `There is no image ${formatReference(reference)}.`, {
       hint: 'Check its spelling, and that you may read it.',
     });
   }
-  const pinned = { ...reference, digest };
+  const pinned = { ...reference, digest: meaning.manifest };
   const { config } = await registry.get(pinned, platform);
   const from = `the image ${name}`;
   const notes: string[] = [];

@@ -46,7 +46,8 @@ export function contentRegistry(content: Content, words: Words = registryWords):
   const source: Source = { content, words };
   return {
     async resolve(reference, platform) {
-      return (await find(source, reference, platform))?.digest;
+      const found = await find(source, reference, platform);
+      return found && { manifest: found.digest, ...(found.index ? { index: found.index } : {}) };
     },
     async get(reference, platform) {
       const found = await find(source, reference, platform);
@@ -63,6 +64,8 @@ interface Source {
 
 interface Found {
   readonly digest: Digest;
+  /** Of the index that led to it. */
+  readonly index?: Digest;
   readonly manifest: Manifest;
   readonly mediaType: string;
   readonly bytes: Buffer;
@@ -72,12 +75,13 @@ async function find(source: Source, reference: Reference, platform: Platform): P
   const first = await fetchManifest(source, reference);
   if (!first) return undefined;
   if (first.document.kind === 'manifest') return { ...first, manifest: first.document };
+  const index = first.digest;
   const second = await fetchEntry(source, reference, first.document, platform);
-  if (second.document.kind === 'manifest') return { ...second, manifest: second.document };
+  if (second.document.kind === 'manifest') return { ...second, index, manifest: second.document };
   // An index of indexes is allowed by the specification and used by some; more is nobody's wish.
   const third = await fetchEntry(source, reference, second.document, platform);
   if (third.document.kind !== 'manifest') throw source.words.unusable(reference, 'its index leads to an index of an index');
-  return { ...third, manifest: third.document };
+  return { ...third, index, manifest: third.document };
 }
 
 async function fetchEntry(source: Source, reference: Reference, index: Index, platform: Platform): Promise<Fetched> {

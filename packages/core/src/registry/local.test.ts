@@ -106,8 +106,8 @@ test.each([
 
 test('what a name resolves to is got by its digest, also of a docker archive', async () => {
   const registry = await open(at('docker.tar'));
-  const digest = await registry.resolve(localReference, amd64);
-  expect((await registry.get({ ...localReference, digest }, amd64)).id).toBe((await imageOf(at('docker.tar'))).id);
+  const { manifest } = (await registry.resolve(localReference, amd64))!;
+  expect((await registry.get({ ...localReference, digest: manifest }, amd64)).id).toBe((await imageOf(at('docker.tar'))).id);
 });
 
 test('of several images the one behind # is meant; without it, or with a wrong one, the error lists them', async () => {

@@ -74,12 +74,26 @@ export function registrySuite(kind: string, open: () => Promise<Fixture>): void 
     });
 
     test('what a name resolves to is got by its digest, whatever the tag means now', async () => {
-      const digest = await fixture.registry.resolve(name('deep/er/two:both'), amd64);
+      const { manifest } = (await fixture.registry.resolve(name('deep/er/two:both'), amd64))!;
       const [byTag, byDigest] = await Promise.all([
         fixture.registry.get(name('deep/er/two:both'), amd64),
-        fixture.registry.get({ ...name('deep/er/two:no-such-tag'), digest }, amd64),
+        fixture.registry.get({ ...name('deep/er/two:no-such-tag'), digest: manifest }, amd64),
       ]);
-      expect(byDigest.id).toBe(byTag.id);
+      expect([byDigest.id, byDigest.manifest!.digest]).toEqual([byTag.id, manifest]);
+    });
+
+    test('a name of several images also means their index, and of one it means its manifest only', async () => {
+      const [ours, theirs] = [
+        await fixture.registry.resolve(name('deep/er/two:both'), amd64),
+        await fixture.registry.resolve(name('deep/er/two:both'), arm64),
+      ];
+      expect(ours!.index).toMatch(/^sha256:[0-9a-f]{64}$/);
+      expect([theirs!.index, new Set([ours!.manifest, theirs!.manifest, ours!.index]).size]).toEqual([ours!.index, 3]);
+      expect(await fixture.registry.resolve({ ...name('deep/er/two:both'), digest: ours!.index }, amd64)).toEqual(ours);
+      expect(await fixture.registry.resolve({ ...name('deep/er/two:both'), digest: ours!.manifest }, amd64)).toEqual({
+        manifest: ours!.manifest,
+      });
+      expect(Object.keys((await fixture.registry.resolve(name('one:1'), amd64))!)).toEqual(['manifest']);
     });
 
     test('a platform the image was not made for is refused with the list of those it was made for', async () => {

@@ -4,10 +4,17 @@ import type { Image } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { Reference } from '../oci/reference.ts';
 
+/** What a name means for a platform, as digests. */
+export interface Meaning {
+  readonly manifest: Digest;
+  /** Of the index that the name means for all platforms; absent when it means the manifest itself. */
+  readonly index?: Digest;
+}
+
 /** A place that images are named in and come from. */
 export interface Registry {
-  /** The digest of the manifest that a name means for a platform, or undefined when there is none. No layer travels. */
-  resolve(reference: Reference, platform: Platform): Promise<Digest | undefined>;
+  /** Undefined when the name means nothing. No layer travels. */
+  resolve(reference: Reference, platform: Platform): Promise<Meaning | undefined>;
   /**
    * Layers stay remote until opened.
    * @throws UserError IMAGE_NOT_FOUND, PLATFORM_NOT_FOUND, REGISTRY_UNREACHABLE, REGISTRY_DENIED, REGISTRY_LIMIT, REGISTRY_ANSWER,

@@ -4,10 +4,10 @@ import { UserError, type Problem } from '../base/errors.ts';
 import { areStrings, hasStrings, isObject } from '../base/shape.ts';
 import type { Lock, LockedImage } from '../lock/lock.ts';
 import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
-import { isDigest, type Digest } from '../oci/digest.ts';
+import { isDigest } from '../oci/digest.ts';
 import { formatReference, parseReference, type Reference } from '../oci/reference.ts';
 import { localReference, localStamp, type LocalSource } from '../registry/local.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Meaning, Registry } from '../registry/registry.ts';
 import { HashCache } from './hash-cache.ts';
 import type { Resolved, ResolvedBase, ResolvedName, ResolvedNames } from './resolved.ts';
 import { resolveFiles } from './resolve-files.ts';
@@ -63,8 +63,11 @@ export function knownNames(kept: unknown): ResolvedNames {
 
 function isName(name: unknown): name is ResolvedName {
   if (!isObject(name) || !hasStrings(name, 'manifest', 'image') || !isObject(name['config'])) return false;
-  const { manifest, image, config } = name as { manifest: string; image: string; config: Readonly<Record<string, unknown>> };
-  if (!isDigest(manifest) || !isDigest(image)) return false;
+  const { manifest, image, index, config } = name as Readonly<Record<string, unknown>> & {
+    readonly config: Readonly<Record<string, unknown>>;
+  };
+  const digests = [manifest, image, ...(index === undefined ? [] : [index])];
+  if (!digests.every((digest) => typeof digest === 'string' && isDigest(digest))) return false;
   const lists = ['entrypoint', 'command', 'exposedPorts', 'volumes'].map((list) => config[list]);
   return hasStrings(config, 'user', 'workdir') && lists.every(areStrings) && isObject(config['env']) && isObject(config['labels']);
 }
@@ -92,18 +95,13 @@ async function resolveBase(
   const locked = options.image?.name === text ? options.image : undefined;
   const known = options.refresh && !locked ? undefined : options.known[nameKey(text, platform)];
   if (known && (!locked || (known.manifest === locked.manifest && known.image === locked.id)))
-    return { kind: 'image', reference: text, name: known };
+    return { kind: 'image', reference: text, name: { ...known, ...(locked ? meaningOf(locked) : {}) } };
   const registry = await options.registry();
-  if (locked)
-    return {
-      kind: 'image',
-      reference: text,
-      name: await lookUpLocked(registry, { ...reference, digest: locked.manifest }, locked, platform),
-    };
-  const manifest = await registry.resolve(reference, platform);
-  if (!manifest)
+  if (locked) return { kind: 'image', reference: text, name: await lookUpLocked(registry, reference, locked, platform) };
+  const meaning = await registry.resolve(reference, platform);
+  if (!meaning)
     throw new UserError('IMAGE_NOT_FOUND', `There is no image ${text}.`, { hint: 'Check the name and the tag in devenv.json.' });
-  return { kind: 'image', reference: text, name: await lookUp(registry, { ...reference, digest: manifest }, platform) };
+  return { kind: 'image', reference: text, name: await lookUp(registry, reference, meaning, platform) };
 }
 
 /** A file that has changed has another meaning: no `--refresh` is needed to notice. */
@@ -113,23 +111,22 @@ async function resolveLocal(source: LocalSource, platform: Platform, options: Re
   const known = options.refresh ? undefined : options.known[localKey(local, platform)];
   if (known) return { kind: 'image', reference, name: known, local };
   const registry = await options.registry(local);
-  const manifest = await registry.resolve(localReference, platform);
-  if (!manifest) throw new UserError('IMAGE_NOT_FOUND', `There is no image in ${reference}.`, { hint: 'Check "image" in devenv.json.' });
-  return { kind: 'image', reference, name: await lookUp(registry, { ...localReference, digest: manifest }, platform), local };
+  const meaning = await registry.resolve(localReference, platform);
+  if (!meaning) throw new UserError('IMAGE_NOT_FOUND', `There is no image in ${reference}.`, { hint: 'Check "image" in devenv.json.' });
+  return { kind: 'image', reference, name: await lookUp(registry, localReference, meaning, platform), local };
 }
 
-async function lookUp(registry: Registry, reference: Reference & { readonly digest: Digest }, platform: Platform): Promise<ResolvedName> {
-  const image = await registry.get(reference, platform);
-  return { manifest: reference.digest, image: image.id, config: image.config };
+async function lookUp(registry: Registry, reference: Reference, meaning: Meaning, platform: Platform): Promise<ResolvedName> {
+  const image = await registry.get({ ...reference, digest: meaning.manifest }, platform);
+  return { ...meaning, image: image.id, config: image.config };
 }
 
-async function lookUpLocked(
-  registry: Registry,
-  reference: Reference & { readonly digest: Digest },
-  locked: LockedImage,
-  platform: Platform,
-): Promise<ResolvedName> {
-  const name = await lookUp(registry, reference, platform);
+function meaningOf({ manifest, index }: LockedImage): Meaning {
+  return { manifest, ...(index ? { index } : {}) };
+}
+
+async function lookUpLocked(registry: Registry, reference: Reference, locked: LockedImage, platform: Platform): Promise<ResolvedName> {
+  const name = await lookUp(registry, reference, meaningOf(locked), platform);
   if (name.image === locked.id) return name;
   throw new UserError('LOCK_INVALID', `The lock says that ${locked.name} is ${locked.id}, but its manifest names ${name.image}.`, {
     hint: 'devenv update base locks what the name means now.',

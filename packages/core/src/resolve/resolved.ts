@@ -5,6 +5,7 @@ import type { ImageConfig } from '../oci/image.ts';
 import type { Platform } from '../oci/platform.ts';
 import type { InputEntry } from '../oci/step-key.ts';
 import type { LocalSource } from '../registry/local.ts';
+import type { Meaning } from '../registry/registry.ts';
 
 /** The config with every name turned into a digest, and every declared file into its content. */
 export interface Resolved {
@@ -36,8 +37,7 @@ export type ResolvedBase =
   | { readonly kind: 'scratch' };
 
 /** What a registry said that a name means for one platform. Kept with the environment, so that nobody is asked twice. */
-export interface ResolvedName {
-  readonly manifest: Digest;
+export interface ResolvedName extends Meaning {
   /** The image's identity: the digest of its config. */
   readonly image: Digest;
   readonly config: ImageConfig;
