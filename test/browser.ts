@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
 import { launcher, type Rig } from './rig.ts';
 
 /** A browser with nothing from before. Disposed: it is gone, with its profile. */
@@ -29,8 +29,24 @@ export interface Window {
   openFile(name: string): Promise<void>;
   /** Types into a new terminal and returns once `wanted` has matched what it shows. */
   terminal(line: string, wanted: RegExp): Promise<string>;
-  notification(text: RegExp): ReturnType<Page['locator']>;
+  /** The same in the terminal that is there. */
+  type(line: string, wanted: RegExp): Promise<string>;
+  /** Resolves when the page has been loaded anew. */
+  loaded(): Promise<unknown>;
+  /** Answers the question whether the authors of the folder are trusted. */
+  trust(): Promise<void>;
+  /** The notification that says this, with the pointer on it: it stays as long as somebody points at it. */
+  told(text: RegExp): Promise<Locator>;
+  /** Presses a button of the notification that says this. */
+  choose(text: RegExp, button: string): Promise<void>;
+  /** Waits until an item of the status bar says this. */
+  statusBar(text: RegExp): Promise<void>;
+  /** Waits until this tab shows the inside of an environment. */
+  inside(): Promise<void>;
 }
+
+/** Milliseconds that anything may take in a page: a busy machine is many times slower than an idle one. */
+export const patience = 180_000;
 
 const chromiumProgram = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
 
@@ -50,6 +66,7 @@ export async function startBrowser(): Promise<BrowserRig> {
   if (!chromiumProgram) throw new Error('chromium is not installed: npm start installs what the tests need');
   const browser = await chromium.launch({ executablePath: chromiumProgram, headless: true, args: flags });
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(patience);
   const [asked, said]: [string[], string[]] = [[], []];
   context.on('request', (request) => asked.push(request.url()));
   context.on('weberror', (error) => said.push(String(error.error())));
@@ -75,7 +92,7 @@ function windowOn(page: Page): Window {
   const window: Window = {
     page,
     async ready() {
-      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 180_000 }); // a busy machine
+      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor();
     },
     async command(title) {
       await page.keyboard.press('F1');
@@ -96,16 +113,40 @@ function windowOn(page: Page): Window {
     },
     async terminal(line, wanted) {
       await window.command('Terminal: Create New Terminal');
-      const shown = page.locator('.xterm:visible');
-      await shown.waitFor();
-      await page.locator('.xterm:visible .xterm-helper-textarea').focus();
-      await page.waitForTimeout(500); // the shell's prompt has no mark to wait for
-      await page.keyboard.type(`${line}\n`);
-      const rows = page.locator('.xterm:visible .xterm-rows');
-      await expectText(rows, wanted);
-      return await rows.innerText();
+      return await window.type(line, wanted);
     },
-    notification: (text) => page.locator('.notification-toast', { hasText: text }),
+    async type(line, wanted) {
+      const rows = page.locator('.xterm:visible .xterm-rows');
+      await expectText(rows, /[#$]\s*$/); // the prompt
+      await page.locator('.xterm:visible .xterm-helper-textarea').focus();
+      await page.keyboard.type(`${line}\n`);
+      return await expectText(rows, wanted);
+    },
+    loaded: () => page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame(), timeout: patience }),
+    async trust() {
+      await page.locator('.monaco-dialog-box', { hasText: 'trust the authors' }).getByText('Yes, I trust').click();
+    },
+    async told(text) {
+      const shown = page.locator('.notification-list-item:visible', { hasText: text }).first();
+      // Those that nobody touches hide behind the bell after a while.
+      await shown.waitFor({ timeout: 20_000 }).catch(async () => {
+        await window.command('Notifications: Show Notifications');
+        await shown.waitFor();
+      });
+      await shown.hover();
+      return shown;
+    },
+    async choose(text, button) {
+      // Where the mouse is does not matter, and others that come move it.
+      await (await window.told(text)).locator('.monaco-button', { hasText: button }).dispatchEvent('click');
+    },
+    async statusBar(text) {
+      await page.locator('.statusbar-item', { hasText: text }).first().waitFor();
+    },
+    async inside() {
+      await page.waitForURL(/environment=[0-9a-f]{16}/, { timeout: patience });
+      await window.ready();
+    },
   };
   return window;
 }
@@ -116,6 +157,9 @@ function windowOn(page: Page): Window {
  */
 export const editorEnvironment: Readonly<Record<string, string>> = {
   DEVENV_EDITOR_DIR: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'devenv-tests/editor'),
+  npm_config_fetch_retries: '6', // a registry that has a bad minute fails no test
+  npm_config_fetch_retry_mintimeout: '1000',
+  npm_config_fetch_retry_maxtimeout: '20000',
 };
 
 /** A `devenv code` that runs. Disposed: it has ended as by Ctrl-C. */
@@ -129,11 +173,19 @@ export interface CodeProcess extends AsyncDisposable {
   said(): string;
 }
 
+export interface CodeSettings {
+  readonly cwd: string;
+  /** Another devenv than the checkout's. */
+  readonly program?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Starts `devenv code --no-open` with these arguments and returns once it serves. */
-export async function startCode(rig: Rig, args: readonly string[], cwd: string, program: string = launcher): Promise<CodeProcess> {
+export async function startCode(rig: Rig, args: readonly string[], settings: CodeSettings): Promise<CodeProcess> {
+  const { cwd, program = launcher, env = {} } = settings;
   const child = spawn(program, ['code', '--no-open', '--json', ...args], {
     cwd,
-    env: { ...rig.user.env, ...editorEnvironment },
+    env: { ...rig.user.env, ...editorEnvironment, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [output, said] = ['', ''];
@@ -146,8 +198,11 @@ export async function startCode(rig: Rig, args: readonly string[], cwd: string, 
     });
     child.once('close', (code) => reject(new Error(`devenv code ended with ${code}\n${output}\n${said}`)));
   });
+  const opened = JSON.parse(output) as { url?: string; port: number; environmentId?: string };
+  if (opened.url === undefined) throw new Error(`devenv code opened nothing\n${output}\n${said}`);
   return {
-    ...(JSON.parse(output) as { url: string; port: number; environmentId?: string }),
+    ...opened,
+    url: opened.url,
     pid: child.pid!,
     said: () => said,
     async [Symbol.asyncDispose]() {
@@ -157,10 +212,31 @@ export async function startCode(rig: Rig, args: readonly string[], cwd: string, 
   };
 }
 
-async function expectText(locator: ReturnType<Page['locator']>, wanted: RegExp): Promise<void> {
-  for (const end = performance.now() + 20_000; ;) {
-    const text = await locator.innerText().catch(() => '');
-    if (wanted.test(text.replaceAll('\u00a0', ' '))) return;
+/** Prints what a person would look at first. */
+export async function showWindow({ page }: Window, code: CodeProcess, { said }: BrowserRig): Promise<void> {
+  const shown = await page.locator('.statusbar-item, .notification-list-item-message, .monaco-dialog-box').allInnerTexts();
+  const texts = shown.filter((each) => each.trim() !== '');
+  console.log('The window shows:', texts, code.said(), said.filter((line) => /error|terminated/i.test(line)).slice(-8));
+}
+
+/** Processes of this machine whose command line matches. */
+export function processes(pattern: RegExp): { readonly pid: number; readonly command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
+        return pattern.test(command) ? [{ pid: Number(name), command }] : [];
+      } catch {
+        return []; // it has ended
+      }
+    });
+}
+
+async function expectText(locator: Locator, wanted: RegExp): Promise<string> {
+  for (const end = performance.now() + patience; ;) {
+    const text = (await locator.innerText({ timeout: 1000 }).catch(() => '')).replaceAll('\u00a0', ' ');
+    if (wanted.test(text)) return text;
     if (performance.now() > end) throw new Error(`The terminal never showed ${wanted}:\n${text}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
