@@ -71,7 +71,11 @@ const common = {
 /** Code splitting: what is imported with `import()` gets files of its own, loaded when they are needed. */
 const commands = {
   ...common,
-  entryPoints: { main: 'packages/cli/src/main.ts', commands: 'packages/cli/src/commands.ts' },
+  entryPoints: {
+    main: 'packages/cli/src/main.ts',
+    commands: 'packages/cli/src/commands.ts',
+    'decode-thread': 'packages/core/src/oci/decode-thread.ts',
+  },
   splitting: true,
   format: 'esm',
   // CommonJS inside the bundle asks for Node's own modules through `require`.

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { UserError } from '../base/errors.ts';
 import { badArchive } from './bad-archive.ts';
+import { decodedAside } from './decode-aside.ts';
 import type { Digest } from './digest.ts';
 import type { Descriptor } from './document.ts';
 import { verified } from './verify.ts';
@@ -11,13 +12,22 @@ import { zstdFrames } from './zstd-frames.ts';
 /** Large pieces: each costs the unpacker one turn of the event loop. */
 const chunkSize = 1024 * 1024;
 
+/** Compressed bytes from which on a thread of its own pays for its start. */
+const worthAThread = 4 * 1024 * 1024;
+
 /**
  * The uncompressed tar of a layer's blob: gzip, zstd or plain, as its first bytes say. The blob is checked against its
- * descriptor and the tar against its diffId; a difference errors the stream, which therefore never just ends.
+ * descriptor and the tar against its diffId; a difference errors the stream, which therefore never just ends. A big one is
+ * checked and decompressed by another thread, so that the consumer's has its time for files.
  */
 export function layerStream(blob: AsyncIterable<Buffer>, descriptor: Descriptor, diffId: Digest): Readable {
+  return Readable.from((descriptor.size >= worthAThread ? decodedAside : decodedHere)(blob, descriptor, diffId));
+}
+
+/** Of `layerStream`, on this thread. */
+export function decodedHere(blob: AsyncIterable<Buffer>, descriptor: Descriptor, diffId: Digest): AsyncGenerator<Buffer> {
   const checked = verified(blob, { digest: descriptor.digest, size: descriptor.size, what: `layer ${descriptor.digest}` });
-  return Readable.from(verified(decompressed(checked), { digest: diffId, what: `content of layer ${descriptor.digest}` }));
+  return verified(decompressed(checked), { digest: diffId, what: `content of layer ${descriptor.digest}` });
 }
 
 /** Gzip, zstd or plain, as the first bytes say. @throws UserError BAD_ARCHIVE */
