@@ -125,7 +125,7 @@ const guarded: readonly { readonly capability: string; readonly names: readonly 
 ];
 
 /** Calls that Docker gives and podman does not, the last one because it is younger than the profile that Debian 12 has. */
-const given = ['io_pgetevents', 'vmsplice', 'futex_waitv'];
+const given = ['io_pgetevents', 'io_pgetevents_time64', 'vmsplice', 'futex_waitv'];
 
 /** Calls that reach what namespaces do not separate: the keyrings, fault handling, kernel memory. */
 const refused = [
