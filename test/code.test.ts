@@ -1,4 +1,4 @@
-import { existsSync, globSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import {
   createServer,
@@ -13,7 +13,16 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectProcess } from '../resolver/src/connect-process.ts';
 import { greet } from '../resolver/src/connect.ts';
-import { editorEnvironment, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
+import {
+  editorEnvironment,
+  patience,
+  processes,
+  startBrowser,
+  startCode,
+  type BrowserRig,
+  type CodeProcess,
+  type Window,
+} from './browser.ts';
 import { debian, makeRig, type Rig } from './rig.ts';
 
 let rig: Rig;
@@ -25,7 +34,7 @@ let shop: Window;
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
   cwd = rig.project({ 'devenv.json': { image: debian, user: 'dev', name: 'shop' }, 'note.txt': 'hello\n', 'read.md': '# Read\n' }, 'shop');
-  code = await startCode(rig, [], cwd);
+  code = await startCode(rig, [], { cwd });
   cutNetwork(cwd);
   shop = await browser.open(code.url);
   await shop.ready();
@@ -38,22 +47,9 @@ afterAll(async () => {
 
 /** What joins the container to the outside is gone: whatever works from here on needs no network. */
 function cutNetwork(folder: string): void {
-  const pasta = pidsOf(/^pasta /).filter(({ command }) => command.includes(rig.base));
+  const pasta = processes(/^pasta /).filter(({ command }) => command.includes(rig.base));
   expect(pasta, folder).toHaveLength(1);
   process.kill(pasta[0]!.pid);
-}
-
-function pidsOf(pattern: RegExp): { readonly pid: number; readonly command: string }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ');
-        return pattern.test(command) ? [{ pid: Number(name), command }] : [];
-      } catch {
-        return [];
-      }
-    });
 }
 
 test('the page shows the files of the workspace, and its terminal is in the container, which needs no network for it', async () => {
@@ -67,18 +63,20 @@ test("a file that is saved there is on this machine, as the workspace's owner", 
   await shop.page.keyboard.press('Control+End');
   await shop.page.keyboard.type('from the container');
   await shop.page.keyboard.press('Control+s');
-  await expect.poll(() => readFileSync(join(cwd, 'note.txt'), 'utf8'), { timeout: 20_000 }).toBe('hello\nfrom the container');
+  await expect.poll(() => readFileSync(join(cwd, 'note.txt'), 'utf8'), { timeout: patience }).toBe('hello\nfrom the container');
   expect(statSync(join(cwd, 'note.txt')).uid).toBe(statSync(cwd).uid);
 });
 
 test('a bridge that is killed is made again, and the same terminal goes on', async () => {
-  const bridges = pidsOf(new RegExp(`main\\.js code --bridge ${code.environmentId}`));
-  expect(bridges.length).toBeGreaterThan(0);
-  for (const { pid } of bridges) process.kill(pid, 'SIGKILL');
-  await expect.poll(() => pidsOf(/main\.js code --bridge /).length, { timeout: 30_000 }).toBe(bridges.length);
+  const bridges = (): readonly number[] => processes(new RegExp(`main\\.js code --bridge ${code.environmentId}`)).map(({ pid }) => pid);
+  const killed = bridges();
+  expect(killed.length).toBeGreaterThan(0);
+  for (const pid of killed) process.kill(pid, 'SIGKILL');
+  const others = (): number => bridges().filter((pid) => !killed.includes(pid)).length;
+  await expect.poll(others, { timeout: patience }).toBe(killed.length);
   await shop.page.locator('.xterm:visible .xterm-helper-textarea').focus();
   await shop.page.keyboard.type('echo after-$((1+1))\n');
-  await expect.poll(() => shop.page.locator('.xterm:visible .xterm-rows').innerText(), { timeout: 30_000 }).toContain('after-2');
+  await expect.poll(() => shop.page.locator('.xterm:visible .xterm-rows').innerText(), { timeout: patience }).toContain('after-2');
 });
 
 test('the server wants a token that is in a file of the user alone, and in no command line', async () => {
@@ -174,14 +172,14 @@ test('a second devenv code at the same port says so', async () => {
 });
 
 test('the server for windows of this machine ends with devenv code, also when that is killed', async () => {
-  await using local = await startCode(rig, ['--local'], cwd);
+  await using local = await startCode(rig, ['--local'], { cwd });
   const servers = (): unknown[] =>
-    pidsOf(/server-main\.js/).filter(({ command }) => command.includes(rig.base) && !command.includes('/run/devenv/'));
+    processes(/server-main\.js/).filter(({ command }) => command.includes(rig.base) && !command.includes('/run/devenv/'));
   const headers = { cookie: 'COOKIE', origin: 'http://127.0.0.1:PORT' };
   expect(await ask('/connect?authority=devenv-host%2Bthis', headers, true, local)).toBe(101);
-  await expect.poll(() => servers().length, { timeout: 20_000 }).toBeGreaterThan(0);
+  await expect.poll(() => servers().length, { timeout: patience }).toBeGreaterThan(0);
   process.kill(local.pid, 'SIGKILL');
-  await expect.poll(servers, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(servers, { timeout: patience }).toEqual([]);
 });
 
 test('a bridge to what is not here says so', async () => {
@@ -233,10 +231,10 @@ esac
   const stop = new AbortController();
   const page = rig.devenv(['code'], { cwd, env, interrupt: stop.signal });
   const browsed = join(rig.base, 'browsed.html');
-  await expect.poll(() => existsSync(browsed) && readFileSync(browsed, 'utf8'), { timeout: 30_000 }).toContain('token=');
+  await expect.poll(() => existsSync(browsed) && readFileSync(browsed, 'utf8'), { timeout: patience }).toContain('token=');
   // A page of a file is a stranger to ours, and what it leads to has to open all the same.
   const { page: led } = await browser.open(`file://${browsed}`);
-  await led.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
+  await led.locator('.monaco-workbench').waitFor({ timeout: patience });
   await led.close();
   stop.abort();
   const { stderr } = await page;
@@ -251,7 +249,7 @@ esac
   const result = await rig.ok(['code', '--json'], { cwd, env });
   expect(result.json).toMatchObject({ opened: 'desktop', environmentId: code.environmentId });
   const opened = (): string => (existsSync(join(rig.base, 'opened')) ? readFileSync(join(rig.base, 'opened'), 'utf8').trim() : '');
-  await expect.poll(opened).toBe(`--folder-uri vscode-remote://devenv%2B${code.environmentId}/workspace`);
+  await expect.poll(opened, { timeout: patience }).toBe(`--folder-uri vscode-remote://devenv%2B${code.environmentId}/workspace`);
 });
 
 test('in a terminal of code-server it opens through the proxy of that, webviews too', async () => {
@@ -265,7 +263,7 @@ test('in a terminal of code-server it opens through the proxy of that, webviews 
   const env = { ...editorEnvironment, VSCODE_IPC_HOOK_CLI: hook, VSCODE_PROXY_URI: `http://127.0.0.1:${outer.port}/proxy/{{port}}/` };
   const stop = new AbortController();
   const running = rig.devenv(['code'], { cwd, env, interrupt: stop.signal });
-  await expect.poll(() => opened.length, { timeout: 30_000 }).toBe(1);
+  await expect.poll(() => opened.length, { timeout: patience }).toBe(1);
   expect(opened[0]).toEqual({ type: 'openExternal', uris: [expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/proxy\/\d+\/\w+\//)] });
   const window = await browser.open(opened[0]!.uris[0]!);
   await window.ready();
@@ -273,7 +271,7 @@ test('in a terminal of code-server it opens through the proxy of that, webviews 
   await window.openFile('read.md');
   await window.command('Markdown: Open Preview');
   await expect
-    .poll(() => window.page.frameLocator('iframe.webview').frameLocator('#active-frame').locator('body').innerText(), { timeout: 30_000 })
+    .poll(() => window.page.frameLocator('iframe.webview').frameLocator('#active-frame').locator('body').innerText(), { timeout: patience })
     .toContain('Read');
   await window.page.close();
   stop.abort();

@@ -64,7 +64,7 @@ beforeAll(async () => {
   browser.context.setDefaultTimeout(120 * seconds); // on a busy machine the first page alone takes half of it
   cwd = rig.project({ 'devenv.json': config, 'packages.txt': 'express\n', 'main.py': main }, 'shop');
   await packProbe(join(cwd, 'tools/probe.vsix'));
-  code = await startCode(rig, ['--local'], cwd);
+  code = await startCode(rig, ['--local'], { cwd });
   shop = await browser.open(code.url);
   await shop.ready();
   await shop.openFile('devenv.json');

@@ -77,7 +77,7 @@ test('it makes environments, and every command can be loaded', async () => {
 test('it has what devenv code serves', async () => {
   await using rig = await makeRig(program);
   const cwd = rig.project({ 'note.txt': 'text' });
-  await using code = await startCode(rig, ['--local'], cwd, program);
+  await using code = await startCode(rig, ['--local'], { cwd, program });
   const entered = await fetch(code.url.replace('devenv.localhost', 'localhost'), { redirect: 'manual' });
   const cookie = entered.headers.get('set-cookie')!.split(';')[0]!;
   for (const path of ['', 'extension/package.json', 'extension/dist/extension-web.cjs', 'resolver/dist/extension-web.cjs']) {
