@@ -35,7 +35,7 @@ beforeAll(async () => {
   for (const cwd of [writeProject(undisturbed, 'here'), ...Array.from({ length: images }, (_, number) => pulled(undisturbed, number))])
     await undisturbed.ok(['build'], cwd);
   expected = await undisturbed.diffIds();
-}, 300_000);
+}, 900_000);
 afterAll(async () => {
   await registry?.[Symbol.asyncDispose]();
   await machine?.[Symbol.asyncDispose]();

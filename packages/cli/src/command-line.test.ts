@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fastPathOptions, parseExec, parseUp, splitCommand, splitRun, verbFirst } from './command-line.ts';
+import { fastPathOptions, parseExec, parseStatus, parseUp, splitCommand, splitRun, verbFirst } from './command-line.ts';
+import Build from './commands/build.ts';
 import Exec from './commands/exec.ts';
 import Run from './commands/run.ts';
 import Up from './commands/up.ts';
@@ -45,6 +46,11 @@ test('up takes its own flags and nothing else', () => {
   for (const line of ['--dry-run', '--run', '--watch', 'extra', '--help', '-h', '-u dev']) expect(parseUp(words(line))).toBeUndefined();
 });
 
+test('status takes the flags that every command shares', () => {
+  expect(parseStatus(words('--json -C /there'))).toMatchObject({ json: true, cwd: '/there' });
+  for (const line of ['extra', '--help', '--no-cache']) expect(parseStatus(words(line))).toBeUndefined();
+});
+
 test('run takes the flags of build and of exec before its command', () => {
   expect(splitCommand(words('--no-cache -e A=1 make --no-cache'))).toEqual({
     own: words('--no-cache -e A=1'),
@@ -67,12 +73,13 @@ test('flags that every command shares may stand before the verb', () => {
 
 test.each([
   ['up', fastPathOptions.up, Up.flags],
+  ['build', fastPathOptions.up, Build.flags],
   ['exec', fastPathOptions.exec, Exec.flags],
   ['run', fastPathOptions.run, Run.flags],
 ])('the fast path of %s knows the flags that oclif knows', (_verb, fast, slow) => {
   const kinds = Object.entries(slow)
-    // These do more than a warm `up`: nothing to be fast about.
-    .filter(([name]) => !['dry-run', 'run', 'watch'].includes(name))
+    // These do more than what is warm: nothing to be fast about.
+    .filter(([name]) => !['dry-run', 'run', 'watch', 'tag', 'push'].includes(name))
     .map(([name, { char, type }]) => [name, { type: type === 'boolean' ? 'boolean' : 'string', short: char }]);
   expect(Object.fromEntries(Object.entries(fast).map(([name, { type, short }]) => [name, { type, short }]))).toEqual(
     Object.fromEntries(kinds),

@@ -69,7 +69,7 @@ export function parseExec(argv: readonly string[]): { flags: CommandFlags; comma
   return { flags: { ...shared, env: values.env ?? [], user: values.user, workdir: values.workdir, terminal }, command };
 }
 
-/** The words after `up`. @returns undefined when one is not understood. */
+/** The words after `up` or `build`. @returns undefined when one is not understood. */
 export function parseUp(argv: readonly string[]): (BuildFlags & CacheFlags) | undefined {
   const values = parse(argv, upOptions);
   const shared = values && sharedFlags(values);
@@ -84,6 +84,12 @@ export function parseUp(argv: readonly string[]): (BuildFlags & CacheFlags) | un
     ...(from === undefined ? {} : { cacheFrom: from }),
     ...(to === undefined ? {} : { cacheTo: to }),
   };
+}
+
+/** The words after `status`. @returns undefined when one is not understood. */
+export function parseStatus(argv: readonly string[]): SharedFlags | undefined {
+  const values = parse(argv, sharedOptions);
+  return values && sharedFlags(values);
 }
 
 /** The words after `code`, when they are those of an editor that wants its pipe. */

@@ -3,8 +3,9 @@ import { perform } from '../perform.ts';
 import { describeTransfer } from '../render/images.ts';
 import { describeBuild } from '../render/ready.ts';
 import { UsageError } from '../usage-error.ts';
+import { build, buildWishes } from '../verbs/build.ts';
 import { DevenvCommand } from './command.ts';
-import { buildFlags, buildValues, cacheFlags, cacheValues, wishesOf } from './flags.ts';
+import { buildFlags, buildValues, cacheFlags, cacheValues } from './flags.ts';
 
 export default class Build extends DevenvCommand {
   static override summary = 'Run the steps that are not cached, and give the image a name if you like; start nothing.';
@@ -23,21 +24,17 @@ export default class Build extends DevenvCommand {
 
   async run(): Promise<number> {
     const parsed = (await this.parse(Build)).flags;
-    const flags = buildValues(parsed);
+    const flags = { ...buildValues(parsed), ...cacheValues(parsed) };
     const name: string | undefined = parsed['tag'];
     if (parsed['push'] && name === undefined)
       throw new UsageError('An image without a name cannot be pushed.', 'Write --tag host/name:tag --push');
+    if (name === undefined) return await build(flags);
     return await perform('build', flags, async ({ core, options }) => {
-      const wanted = { ...options, ...wishesOf(flags), ...cacheValues(parsed) };
-      if (name !== undefined) {
-        const image = await core.buildImage({ ...wanted, name });
-        const message = `${describeBuild(image)}\n${image.name} is ${image.id.slice(7, 19)}`;
-        if (!parsed['push']) return { json: image, message };
-        const pushed = await core.push({ ...options, name });
-        return { json: { ...image, pushed }, message: `${message}\nPushed · ${describeTransfer(pushed, 'sent')}\n${pushed.digest}` };
-      }
-      const result = await core.build(wanted);
-      return { json: result, message: describeBuild(result) };
+      const image = await core.buildImage({ ...options, ...buildWishes(flags), name });
+      const message = `${describeBuild(image)}\n${image.name} is ${image.id.slice(7, 19)}`;
+      if (!parsed['push']) return { json: image, message };
+      const pushed = await core.push({ ...options, name });
+      return { json: { ...image, pushed }, message: `${message}\nPushed · ${describeTransfer(pushed, 'sent')}\n${pushed.digest}` };
     });
   }
 }

@@ -1,7 +1,5 @@
 import type { Command } from '@oclif/core';
-import { staleExitCode } from '../exit-code.ts';
-import { perform } from '../perform.ts';
-import { describeStatus } from '../render/status.ts';
+import { status } from '../verbs/status.ts';
 import { DevenvCommand } from './command.ts';
 import { sharedValues } from './flags.ts';
 
@@ -11,9 +9,6 @@ export default class Status extends DevenvCommand {
   static override examples: Command.Example[] = ['devenv status', 'devenv status --json'];
 
   async run(): Promise<number> {
-    return await perform('status', sharedValues((await this.parse(Status)).flags), async ({ core, options, color }) => {
-      const status = await core.status(options);
-      return { json: status, text: describeStatus(status, color, new Date()), exitCode: status.stale ? staleExitCode : 0 };
-    });
+    return await status(sharedValues((await this.parse(Status)).flags));
   }
 }

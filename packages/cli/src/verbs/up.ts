@@ -1,7 +1,7 @@
-import type { BuildOptions } from '@devenv/core';
 import type { BuildFlags, CacheFlags } from '../command-line.ts';
 import { perform } from '../perform.ts';
 import { describeUp } from '../render/ready.ts';
+import { buildWishes } from './build.ts';
 
 export async function up(flags: BuildFlags & CacheFlags, wishes: { readonly run?: boolean } = {}): Promise<number> {
   return await perform('up', flags, async ({ core, options }) => {
@@ -30,8 +30,4 @@ export async function watch(flags: BuildFlags & CacheFlags, wishes: { readonly r
     });
     return {};
   });
-}
-
-function buildWishes({ noCache, refresh, frozen, offline, cacheFrom, cacheTo }: BuildFlags & CacheFlags): Partial<BuildOptions> {
-  return { noCache, refresh, frozen, offline, ...(cacheFrom ? { cacheFrom } : {}), ...(cacheTo === undefined ? {} : { cacheTo }) };
 }
