@@ -2,8 +2,23 @@ import { defineConfig } from 'vitest/config';
 
 const isRoot = process.getuid?.() === 0;
 
-/** They prepare this machine as root may: other users, mounts, a full disk; or run a second engine inside. */
-const forRoot = ['rootless', 'crash', 'stress', 'host-trouble', 'nested', 'interoperability', 'show', 'verify', 'reproducible'];
+/**
+ * They prepare this machine as root may: other users, mounts, networks, an address for a server, a full disk; or run a second engine inside.
+ * What has to hold for a normal user, too, they try as one.
+ */
+const forRoot = [
+  'rootless',
+  'crash',
+  'stress',
+  'host-trouble',
+  'nested',
+  'interoperability',
+  'show',
+  'verify',
+  'reproducible',
+  'lock',
+  'diffoscope',
+];
 
 /** What they are about does not depend on who runs the engine: as a normal user in `npm run test:full` only. */
 const forAnybody = [
@@ -19,14 +34,17 @@ const forAnybody = [
   'cache',
   'code',
   'extension',
+  'extension-commands',
+  'extension-trouble',
   'watch',
 ];
 
 const full = process.env['DEVENV_TEST_FULL'] === '1';
 const left = isRoot ? [] : full ? forRoot : [...forRoot, ...forAnybody];
 
-/** Their long form is for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER. */
+/** Their long form and the long ones are for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER. */
 const inBrowser = ['code', 'extension'];
+const longInBrowser = ['extension-commands', 'extension-trouble'];
 const fullInBrowser = full || process.env['DEVENV_TEST_BROWSER'] === '1';
 
 const endToEnd = { globalSetup: ['test/seed.ts'], testTimeout: 120_000, hookTimeout: 120_000 };
@@ -52,7 +70,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/projects/**', ...[...left, ...inBrowser].map((name) => `test/${name}.test.ts`)],
+          exclude: ['test/projects/**', ...[...left, ...inBrowser, ...longInBrowser].map((name) => `test/${name}.test.ts`)],
           ...endToEnd,
         },
       },
@@ -60,7 +78,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
-          include: inBrowser.filter((name) => !left.includes(name)).map((name) => `test/${name}.test.ts`),
+          include: [...inBrowser, ...(fullInBrowser ? longInBrowser : [])]
+            .filter((name) => !left.includes(name))
+            .map((name) => `test/${name}.test.ts`),
           env: fullInBrowser ? { DEVENV_TEST_FULL: '1' } : {},
           ...endToEnd,
           testTimeout: 300_000, // on a busy machine a page of VS Code takes a minute

@@ -42,7 +42,7 @@ export async function serveDebianArchive(): Promise<DebianArchive> {
   const origin = `http://${address}:${(server.address() as AddressInfo).port}`;
   let current: string | undefined;
   const fileOf = (name: string, version: string): string => `${name}_${version}_all.deb`;
-  const names = ['greeter', 'greeter-words'];
+  const names = ['greeter', 'greeter-words', 'farewell'];
   return {
     source: `deb [trusted=yes] ${origin}/debian ./`,
     snapshots: `${origin}/snapshots/{archive}/{timestamp}/{path}`,
@@ -70,7 +70,7 @@ export async function serveDebianArchive(): Promise<DebianArchive> {
   };
 }
 
-/** `greeter` needs `greeter-words`; each has one file that says its version. */
+/** `greeter` needs `greeter-words` of its version, `farewell` nothing; each has one file that says its version. */
 function buildPackage(root: string, name: string, version: string, pool: string): void {
   const tree = join(root, `${name}-${version}`);
   mkdirSync(join(tree, 'DEBIAN'), { recursive: true });

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
-import { debian, makeEmptyRig, makeRig, runProcess, type Result, type Rig } from './rig.ts';
+import { debian, makeEmptyRig, makeRig, type Result, type Rig } from './rig.ts';
 import { writeBusyboxLayout } from './tiny-image.ts';
 
 interface Difference {
@@ -159,45 +159,37 @@ test('an archive is compared where it lies; a damaged one is refused', async () 
   expect((await own.devenv(['diff', './none.tar', 'busy:1', '--json'], { cwd: folder })).json).toMatchObject({ code: 'IMAGE_NOT_FOUND' });
 });
 
-// umoci keeps owners for root only.
-test.skipIf(process.getuid!() !== 0)('diffoscope names the same files', async () => {
+test('a lock is compared by the layers that it names, as far as they are here', async () => {
   await using own = await makeEmptyRig();
   writeBusyboxLayout(join(own.base, 'source'));
   const image = { layout: '../../source' };
-  const common =
-    'mkdir -p /d/e; echo same > /d/same; echo old > "/d/ünï cödé"; echo x > /d/mode; echo x > /d/owner; ln -s a /d/link; busybox mkfifo /d/pipe';
-  const changes =
-    'echo new > "/d/ünï cödé"; busybox chmod 4711 /d/mode; busybox chown 7:8 /d/owner; ln -sfn b /d/link; busybox rm -r /d/e /d/pipe; echo > /d/new';
-  const steps = [{ run: common }, { run: changes }];
-  for (const name of ['a', 'b']) {
-    const folder = own.project({ 'devenv.json': { image, steps: steps.slice(0, name === 'a' ? 1 : 2) } }, name);
-    await own.ok(['build', '--tag', name], { cwd: folder });
-    await own.ok(['save', '--format', 'oci-layout', '-o', join(own.base, name), name], { cwd: folder });
-    const inside = (...words: string[]): string => execFileSync(words[0]!, words.slice(1), { cwd: own.base, encoding: 'utf8' });
-    const [tag = ''] = inside('umoci', 'ls', '--layout', name).split('\n');
-    inside('umoci', 'unpack', '--image', `${name}:${tag}`, `unpacked-${name}`);
-    inside('tar', '--sort=name', '-C', `unpacked-${name}/rootfs`, '-cf', `${name}.tar`, '.');
-  }
-  const ours = await own.devenv(['diff', './a', './b', '--only', 'files', '--json'], { cwd: own.base });
-  const { stdout } = await runProcess('diffoscope', ['--json', '-', 'a.tar', 'b.tar'], { cwd: own.base });
-  const expected = ['e', 'link', 'mode', 'new', 'owner', 'pipe', 'ünï cödé'].map((name) => `/d/${name}`);
-  expect([
-    brief(ours, 'files')
-      .map((line) => line.replace(/ (?:a|b|both.*)$/, ''))
-      .toSorted(),
-    namesOf(stdout),
-  ]).toEqual([expected, expected]);
-});
+  const steps = [{ name: 'one', run: 'echo one > /one' }, { env: { A: 'b' } }];
+  const folder = own.project({ 'devenv.json': { image, steps } });
+  const compare = async (...words: string[]): Promise<Result> => own.devenv(['diff', ...words, '--json'], { cwd: folder });
+  expect((await compare('file', 'lock')).json).toMatchObject({ code: 'NOT_BUILT' });
+  await own.ok(['lock'], { cwd: folder });
+  const same = await compare('file', 'lock');
+  expect([same.exitCode, same.json['same'], same.json['b']]).toEqual([0, true, 'devenv-lock.json']);
+  expect((same.json['sections'] as { name: string; notCompared?: string }[]).find(({ name }) => name === 'environment')).toMatchObject({
+    notCompared: expect.any(String) as string,
+  });
 
-/** What diffoscope found of two archives: in their listings, and by contents. */
-function namesOf(json: string): string[] {
-  const { details } = JSON.parse(json) as { details: { source1: string; unified_diff: string | null }[] };
-  const listed = details[0]!
-    .unified_diff!.split('\n')
-    .flatMap((line) => /^[-+](?!--|\+\+).* \.(\/.*?)\/?(?: -> .*)?$/.exec(line)?.[1] ?? []);
-  const contents = details.slice(1).map(({ source1 }) => source1.slice(1).replace(/\/$/, ''));
-  return [...new Set([...listed, ...contents])].toSorted();
-}
+  await own.ok(['up'], { cwd: folder });
+  await own.ok(['exec', '-u', 'root', 'sh', '-c', 'echo two > /one'], { cwd: folder });
+  const changed = await compare('env', 'lock');
+  expect([changed.exitCode, brief(changed, 'files')]).toEqual([3, ['/one both content']]);
+
+  // Two locks: that of before, by its path, and that of now.
+  execFileSync('mv', ['devenv-lock.json', 'old-lock.json'], { cwd: folder });
+  writeFileSync(join(folder, 'devenv.json'), JSON.stringify({ image, steps: [...steps, { name: 'two', run: 'echo two > /two' }] }));
+  await own.ok(['lock'], { cwd: folder });
+  const moved = await compare('./old-lock.json', 'lock');
+  expect([moved.exitCode, moved.json['a'], brief(moved, 'files')]).toEqual([3, 'old-lock.json', ['/two b']]);
+  await using other = await makeEmptyRig();
+  expect((await other.devenv(['diff', 'file', join(folder, 'old-lock.json'), '--json'], { cwd: folder })).json).toMatchObject({
+    code: 'NOT_BUILT',
+  });
+});
 
 test('what is not here is said: no environment, a file whose steps have not run, no such image or section', async () => {
   const folder = rig.project({ 'devenv.json': { image: debian, steps: [{ name: 'new', run: 'echo never > /never' }] } });

@@ -15,7 +15,9 @@ import {
   type LockedPlatform,
 } from './lock/lock.ts';
 import { writeLock } from './lock/lock-file.ts';
+import type { Digest } from './oci/digest.ts';
 import { formatPlatform } from './oci/platform.ts';
+import type { StepKey } from './oci/step-key.ts';
 import { shareStore } from './open-tools.ts';
 import { findPackages } from './package-sources.ts';
 import type { Plan } from './plan/plan.ts';
@@ -50,10 +52,9 @@ export async function lockEnvironment(options: LockOptions): Promise<LockResult>
   const replayed = await survey({ ...options, lock: withPackages });
   const another = replayed.plan.steps.findIndex(({ key }, index) => index >= moved && key !== live.plan.steps[index]!.key);
   await buildLayers(replayed, { ...options, noCache: replayed.plan.steps[another]?.key ?? false });
-  const made = await layersOf(replayed.plan, replayed.tools);
-  const layers = planned(replayed.plan).map(({ name, key, parts, locked }): LockedLayer => {
-    return { name, key, definition: definitionOf(parts), diffId: made.get(key)!.diffId, ...locked };
-  });
+  const stays = new Map(kept?.platforms[platform]?.layers.map(({ key, diffId }) => [key, diffId]));
+  for (const { key } of replayed.plan.steps.slice(moved)) stays.delete(key);
+  const layers = await lockedLayers(replayed, stays, options.report);
   const after: LockedPlatform = { ...drafted, layers };
   writeLock(path, { ...withPackages, platforms: { ...withPackages.platforms, [platform]: after } });
   return {
@@ -64,6 +65,22 @@ export async function lockEnvironment(options: LockOptions): Promise<LockResult>
     changes: changesBetween(earlier, after),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** `stays`: the digests that are locked already, also when the step gave something else here. */
+async function lockedLayers(
+  { plan, tools }: Survey,
+  stays: ReadonlyMap<StepKey, Digest>,
+  report: LockOptions['report'],
+): Promise<readonly LockedLayer[]> {
+  const made = await layersOf(plan, tools);
+  return planned(plan).map(({ name, key, parts, locked }) => {
+    const here = made.get(key)!.diffId;
+    const diffId = stays.get(key) ?? here;
+    const message = `The layer of "${name}" that is here is another one than the lock says.`;
+    if (diffId !== here) report({ type: 'notice', level: 'warning', message, hint: 'devenv verify tells why' });
+    return { name, key, definition: definitionOf(parts), diffId, ...locked };
+  });
 }
 
 /** What makes a layer, lowest first. */

@@ -42,13 +42,19 @@ export async function makePackageFolder(
       copyFileSync(file, copy); // not a link: what a step could change would be what others install
       chmodSync(copy, 0o644);
     }
-    writeFileSync(join(path, 'apt.conf'), aptConfiguration, { mode: 0o644 });
-    writeFileSync(join(path, 'sources.list'), `deb [trusted=yes] file:${packagesPath} ./\n`, { mode: 0o644 });
+    writeReadable(join(path, 'apt.conf'), aptConfiguration);
+    writeReadable(join(path, 'sources.list'), `deb [trusted=yes] file:${packagesPath} ./\n`);
     return { path, [Symbol.dispose]: remove };
   } catch (error) {
     remove();
     throw error;
   }
+}
+
+/** By everybody inside, whatever our umask: a step may ask apt as another user. */
+function writeReadable(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
 }
 
 /** What a command that was killed left. */

@@ -91,3 +91,11 @@ test('offline nobody is asked, and what is missing is named', async () => {
   expect(asked).toEqual([]);
   expect(existsSync(join(folder, `${sha256}.deb`))).toBe(false);
 });
+
+test('an archive that is not there at all is named, with the reason', async () => {
+  const nowhere = { ...wanted('/debian/pool/x.deb'), url: 'http://127.0.0.1:1/debian/pool/x.deb' };
+  await expect(store().fetch(nowhere, '20260131T230000Z', signal)).rejects.toMatchObject({
+    code: 'PACKAGE_UNAVAILABLE',
+    message: expect.stringMatching(/x:all 1[^]*127\.0\.0\.1:1[^]*ECONNREFUSED/) as string,
+  });
+});
