@@ -13,6 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules/.bin');
 const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
 const endToEnd = ['--project', 'e2e', '--project', 'browser'];
+const full = process.env.DEVENV_TEST_FULL === '1';
 const slowestRunSeconds = 75 * 60; // a hanging test must not hide the count of the others
 
 /** What failed, repeated at the end: of a long run often only that is kept. */
@@ -61,7 +62,10 @@ async function runTests() {
   const own = await runVitest([], []);
   console.log('\nThe same as a normal user');
   const asUser = join(root, 'scripts/as-normal-user.ts');
-  return sum([own, await runVitest([asUser, '--mapped'], laws), await runVitest([asUser], endToEnd)]);
+  const users = [own, await runVitest([asUser, '--mapped'], laws), await runVitest([asUser], endToEnd)];
+  // With mounts of its own: it fills a small disk.
+  if (full) users.push(await runVitest([asUser, '--mapped', 'unshare', '--mount'], ['--project', 'e2e', 'test/crash.test.ts']));
+  return sum(users);
 }
 
 const mapped = join(root, 'scripts/setup/mapped.ts');

@@ -11,7 +11,7 @@ export function isDiskFull(error: unknown): boolean {
 /** Whether the file system of `path` is full now: for what other programs say who do not tell why they failed. */
 export function hasNoSpace(path: string): boolean {
   const { bavail, bsize } = statfsSync(path);
-  return bavail * bsize < 64 * 1024;
+  return bavail * bsize < 1024 * 1024; // some was freed when they failed
 }
 
 /** The error for a full disk; nothing half-made is left. */

@@ -152,7 +152,7 @@ function stepFailure(
   log: StepLog,
   folder: string,
 ): UserError {
-  const hint = failureHint(step, log.tail, folder);
+  const hint = failureHint(step, log.tail, { folder, disk: dirname(log.path) });
   const ended = result.oomKilled ? 'ran out of memory (exit code 137)' : `ended with exit code ${result.exitCode}`;
   return new UserError('STEP_FAILED', `The step "${step.name}" ${ended}.`, { hint, log: log.path, place: placeOf(step) });
 }

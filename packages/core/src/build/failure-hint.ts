@@ -1,3 +1,4 @@
+import { hasNoSpace } from '../base/disk-trouble.ts';
 import { idMapping } from '../base/user-namespace.ts';
 import type { PlannedStep } from '../plan/plan.ts';
 import { undeclaredInputs } from './undeclared-inputs.ts';
@@ -6,10 +7,19 @@ import { undeclaredInputs } from './undeclared-inputs.ts';
 const unreachable =
   /temporary failure resolving|temporary failure in name resolution|could not resolve host|EAI_AGAIN|network is (?:unreachable|down)/i;
 
-/** What to do about a failed step, read from the end of its output. `folder`: the workspace on the host. */
-export function failureHint(step: Pick<PlannedStep, 'definition' | 'process' | 'files'>, output: string, folder: string): string {
+export interface FailurePlaces {
+  /** The workspace on the host. */
+  readonly folder: string;
+  /** Something on the disk of the layers. */
+  readonly disk: string;
+}
+
+/** What to do about a failed step, read from the end of its output. */
+export function failureHint(step: Pick<PlannedStep, 'definition' | 'process' | 'files'>, output: string, places: FailurePlaces): string {
   const { definition } = step;
-  if (output.includes('No space left on device'))
+  const { folder, disk } = places;
+  // An overlay may answer EIO where its disk is full.
+  if (output.includes('No space left on device') || hasNoSpace(disk))
     return 'The disk may be full: devenv doctor shows how much space there is. The layers before this step are kept.';
   if (idMapping().kind === 'single' && /Invalid argument|Operation not permitted|setgroups|seteuid/i.test(output))
     return 'You have one id here (single-id mode), so chown, su, useradd and apt fail: devenv doctor says how to get more.';
