@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { listNames } from './base/files.ts';
 import type { Options } from './contract.ts';
 import type { Directories } from './base/directories.ts';
 import { lockFolderNow, makeLockedFolder } from './base/locks.ts';
@@ -12,7 +13,7 @@ import { openEngineIn, type Tools } from './open-tools.ts';
 import type { Plan } from './plan/plan.ts';
 import type { LayerId } from './store/layer-store.ts';
 import { choosePackages } from './use-lock.ts';
-import { namesIn } from './store/store-contents.ts';
+
 import type { Survey } from './survey.ts';
 
 /** A layer that can be looked into. */
@@ -31,7 +32,7 @@ export interface AsideBuild extends AsyncDisposable {
 export async function buildAside(plan: Plan, found: Survey, options: Options): Promise<AsideBuild> {
   const own = found.tools.directories;
   const parent = join(own.cache, 'verify');
-  for (const name of namesIn(parent)) removeWhenLeft(join(parent, name));
+  for (const name of listNames(parent)) removeWhenLeft(join(parent, name));
   const folder = makeLockedFolder(() => join(parent, randomBytes(4).toString('hex')));
   const remove = (): void => {
     rmSync(folder.path, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { listNames } from './base/files.ts';
 import type { CollectOptions, Collection, CountedBytes, LostEnvironment } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { lock, removeFreeLock } from './base/locks.ts';
@@ -11,7 +12,7 @@ import { openTools, type Tools } from './open-tools.ts';
 import { chooseGarbage } from './store/choose-garbage.ts';
 import { discardLayers, emptyTrash, leftoversOf, moveToTrash, sweepStore } from './store/discard-layers.ts';
 import type { LayerId } from './store/layer-store.ts';
-import { namesIn, readContents, withParents, type StoreContents } from './store/store-contents.ts';
+import { readContents, withParents, type StoreContents } from './store/store-contents.ts';
 import { holdStore } from './store/store-lock.ts';
 import { findContainer } from './survey.ts';
 import { idleLocks, oldCaches, oldLogs } from './sweep-files.ts';
@@ -112,16 +113,16 @@ async function look(...[tools, plans, options, gone]: Arguments): Promise<Choice
   const { directories } = tools;
   const { data } = directories;
   const { contents: _contents, garbage, ...choice } = await choose(tools, plans, options, gone);
-  const copies = garbage.flatMap((id) => namesIn(join(data, 'swapped-layers')).map((ids) => join(data, 'swapped-layers', ids, id)));
+  const copies = garbage.flatMap((id) => listNames(join(data, 'swapped-layers')).map((ids) => join(data, 'swapped-layers', ids, id)));
   return {
     ...choice,
     caches: oldCaches(directories, plans, options.unusedSeconds),
-    leftovers: [...trashOf(directories), ...copies.filter(existsSync), ...leftoversOf(data, new Set(namesIn(join(data, 'layers'))))],
+    leftovers: [...trashOf(directories), ...copies.filter(existsSync), ...leftoversOf(data, new Set(listNames(join(data, 'layers'))))],
   };
 }
 
 function trashOf({ data, cache }: Tools['directories']): readonly string[] {
-  return [data, cache].flatMap((folder) => namesIn(join(folder, 'trash')).map((name) => join(folder, 'trash', name)));
+  return [data, cache].flatMap((folder) => listNames(join(folder, 'trash')).map((name) => join(folder, 'trash', name)));
 }
 
 async function choose(

@@ -1,9 +1,9 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { listNames } from './base/files.ts';
 import type { Directories } from './base/directories.ts';
 import { buildPlaces } from './build/build-tools.ts';
 import type { KnownPlans } from './needed-layers.ts';
-import { namesIn } from './store/store-contents.ts';
 
 /** Logs of failed steps, and what is remembered of folders where no environment is, stay this long. */
 const usualSeconds = 14 * 86_400;
@@ -12,7 +12,7 @@ const downloadSeconds = 86_400;
 
 /** Paths of folders that steps of no known plan keep between builds, and of downloads that nobody is at. A build may use them: to be taken while nobody uses the store. */
 export function oldCaches(directories: Directories, plans: KnownPlans, oldSeconds: number | undefined): readonly string[] {
-  const others = namesIn(directories.cache).filter((name) => !['steps', 'hashes', 'trash', 'editor'].includes(name));
+  const others = listNames(directories.cache).filter((name) => !['steps', 'hashes', 'trash', 'editor'].includes(name));
   return [
     ...stepCaches(directories, plans).filter((path) => age(path) >= (oldSeconds ?? 0)),
     ...others.flatMap((name) => below(join(directories.cache, name))).filter((path) => age(path) > downloadSeconds),
@@ -48,7 +48,7 @@ export function idleLocks({ runtime, data, state }: Directories): readonly strin
 }
 
 function below(folder: string): readonly string[] {
-  return namesIn(folder).map((name) => join(folder, name));
+  return listNames(folder).map((name) => join(folder, name));
 }
 
 /** In seconds. */

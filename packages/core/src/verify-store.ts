@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { listNames } from './base/files.ts';
 import type { StoreVerdict, VerifyOptions } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { treeSize } from './base/tree-size.ts';
@@ -9,7 +10,7 @@ import { discardLayers, emptyTrash, leftoversOf, moveToTrash } from './store/dis
 import { type KeptImage } from './store/image-store.ts';
 import { isLayerId } from './store/kept-records.ts';
 import type { LayerId } from './store/layer-store.ts';
-import { childrenFirst, namesIn, readContents, type StoreContents } from './store/store-contents.ts';
+import { childrenFirst, readContents, type StoreContents } from './store/store-contents.ts';
 import { holdStore } from './store/store-lock.ts';
 import { standsOn, verifyLayer, verifyReferences, withChildren, type StoreDamage } from './store/verify-layers.ts';
 
@@ -21,8 +22,8 @@ export async function verifyStore(options: VerifyOptions): Promise<StoreVerdict>
   const left = options.repair && found.damages.length > 0 ? await repair(tools, images, found, options) : new Map<StoreDamage, string>();
   const { data } = tools.directories;
   const leftovers = [
-    ...leftoversOf(data, new Set(namesIn(join(data, 'layers')))),
-    ...namesIn(join(data, 'trash')).map((name) => join(data, 'trash', name)),
+    ...leftoversOf(data, new Set(listNames(join(data, 'layers')))),
+    ...listNames(join(data, 'trash')).map((name) => join(data, 'trash', name)),
   ];
   const { contents } = found;
   return {
@@ -57,7 +58,7 @@ async function look(tools: Tools, images: ImageTools, options: VerifyOptions): P
   const task = { type: 'task', id: 'store', kind: 'image', title: 'looking at the store' } as const;
   const started = performance.now();
   options.report({ ...task, state: 'started' });
-  for (const id of namesIn(join(directories.data, 'layers')).filter(isLayerId)) {
+  for (const id of listNames(join(directories.data, 'layers')).filter(isLayerId)) {
     await turn(undefined, { signal: options.signal });
     const damage = verifyLayer(directories, id, contents) ?? (options.deep ? await verifyContent(id, images) : undefined);
     if (damage) damages.push(damage);

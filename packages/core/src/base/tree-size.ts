@@ -1,6 +1,6 @@
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { isMissing } from './files.ts';
+import { isMissing, listNames } from './files.ts';
 
 /** Bytes that files take on the disk at and below these paths, hard links counted once; what is missing or vanishes takes none. Stays on the file system of each path. */
 export function treeSize(...paths: readonly string[]): number {
@@ -20,7 +20,7 @@ function measure(path: string, stats: Stats, device: number, seen: Set<string>):
   }
   let bytes = stats.blocks * 512; // stat(2): whatever the block size is
   if (!stats.isDirectory()) return bytes;
-  for (const name of list(path)) {
+  for (const name of listNames(path)) {
     const inner = look(join(path, name));
     if (inner) bytes += measure(join(path, name), inner, device, seen);
   }
@@ -32,15 +32,6 @@ function look(path: string): Stats | undefined {
     return lstatSync(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch (error) {
-    if (isMissing(error)) return [];
     throw error;
   }
 }

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
-import { isMissing } from '../base/files.ts';
+import { isMissing, listNames } from '../base/files.ts';
 import { isLayerId } from './kept-records.ts';
 import type { LayerId } from './layer-store.ts';
-import { namesIn, type StoreContents } from './store-contents.ts';
+import { type StoreContents } from './store-contents.ts';
 
 /**
  * Takes layers, children before their parents, out of the store: quick, since what takes time is left to `emptyTrash`.
@@ -25,7 +25,7 @@ export function discardLayers(
   const copies: string[] = [];
   for (const layer of layers) {
     moveToTrash(data, join(data, 'layers', layer));
-    for (const ids of namesIn(join(data, 'swapped-layers'))) copies.push(...moveToTrash(data, join(data, 'swapped-layers', ids, layer)));
+    for (const ids of listNames(join(data, 'swapped-layers'))) copies.push(...moveToTrash(data, join(data, 'swapped-layers', ids, layer)));
     forgetLayer(data, layer);
   }
   return copies;
@@ -33,7 +33,7 @@ export function discardLayers(
 
 /** Infos and copies of layers that are no longer here, and halves of files that were being written. Returns where they lie now. The caller holds the store's lock alone. */
 export function sweepStore({ data }: Pick<Directories, 'data'>): readonly string[] {
-  const layers = new Set(namesIn(join(data, 'layers')));
+  const layers = new Set(listNames(join(data, 'layers')));
   return leftoversOf(data, layers).flatMap((path) => moveToTrash(data, path));
 }
 
@@ -48,15 +48,15 @@ export function emptyTrash(folder: string): void {
 
 /** Paths that a command that was killed has left, and that nothing needs. Who writes a layer may be just about to need some: under the lock nobody does. */
 export function leftoversOf(data: string, layers: ReadonlySet<string>): readonly string[] {
-  const infos = namesIn(join(data, 'layer-info')).filter((name) => {
+  const infos = listNames(join(data, 'layer-info')).filter((name) => {
     const id = name.split('.')[0]!;
     return isTemporary(name) || (isLayerId(id) && !layers.has(id));
   });
-  const copies = namesIn(join(data, 'swapped-layers')).flatMap((ids) =>
-    namesIn(join(data, 'swapped-layers', ids)).flatMap((name) => (layers.has(name) ? [] : [join('swapped-layers', ids, name)])),
+  const copies = listNames(join(data, 'swapped-layers')).flatMap((ids) =>
+    listNames(join(data, 'swapped-layers', ids)).flatMap((name) => (layers.has(name) ? [] : [join('swapped-layers', ids, name)])),
   );
   const halves = ['step-keys', 'chains', 'images', 'volume-ids', '.'].flatMap((folder) =>
-    namesIn(join(data, folder)).flatMap((name) => (isTemporary(name) ? [join(folder, name)] : [])),
+    listNames(join(data, folder)).flatMap((name) => (isTemporary(name) ? [join(folder, name)] : [])),
   );
   return [...infos.map((name) => join('layer-info', name)), ...copies, ...halves].map((path) => join(data, path));
 }

@@ -1,9 +1,9 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '../base/canonical-json.ts';
 import type { Directories } from '../base/directories.ts';
 import { UserError } from '../base/errors.ts';
-import { isMissing, readJson, writeFileAtomically } from '../base/files.ts';
+import { listNames, readJson, writeFileAtomically } from '../base/files.ts';
 import { areStrings, hasStrings, isObject } from '../base/shape.ts';
 import { isDigest, type Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/document.ts';
@@ -65,7 +65,8 @@ export function diskImageStore(directories: Pick<Directories, 'data'>): ImageSto
   // A name may be longer than a file's may be.
   const fileOf = ({ name, id }: Pick<KeptImage, 'name' | 'id'>): string => join(folder, `${sha256(name ?? id)}.json`);
   const all = (): readonly KeptImage[] =>
-    namesIn(folder)
+    listNames(folder)
+      .filter((name) => name.endsWith('.json'))
       .map((file) => readJson(join(folder, file)))
       .filter(isKeptImage)
       .toSorted((a, b) => b.createdAt.localeCompare(a.createdAt) || (a.name ?? '').localeCompare(b.name ?? ''));
@@ -178,15 +179,6 @@ function byId(images: readonly KeptImage[], text: string): KeptImage | undefined
     });
   }
   return found[0];
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder).filter((name) => name.endsWith('.json'));
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 /** What is not as we write it is no image: it costs a pull. */

@@ -1,7 +1,7 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
-import { isMissing, readJson } from '../base/files.ts';
+import { listNames, readJson } from '../base/files.ts';
 import { hasStrings, isObject } from '../base/shape.ts';
 import { isLayerId, isLayerInfo, isStepRecord } from './kept-records.ts';
 import type { LayerId, LayerInfo, StepRecord } from './layer-store.ts';
@@ -30,19 +30,19 @@ export interface StoreContents {
 /** What is damaged counts as absent. */
 export function readContents({ data }: Pick<Directories, 'data'>): StoreContents {
   // Layers last: what is recorded meanwhile has its layer.
-  const steps = namesIn(join(data, 'step-keys')).flatMap((name) => {
+  const steps = listNames(join(data, 'step-keys')).flatMap((name) => {
     const path = join(data, 'step-keys', name);
     const record = name.endsWith('.json') ? readJson(path) : undefined;
     return isStepRecord(record) && name === `${record.key}.json` ? [{ record, usedAt: changedAt(path) }] : [];
   });
   const chains = new Map(
-    namesIn(join(data, 'chains')).flatMap((name) => {
+    listNames(join(data, 'chains')).flatMap((name) => {
       const layer = chainLayer(readJson(join(data, 'chains', name)));
       return layer === undefined ? [] : [[name, layer] as const];
     }),
   );
   const layers = new Map<LayerId, HeldLayer>();
-  for (const id of namesIn(join(data, 'layers')).filter(isLayerId)) {
+  for (const id of listNames(join(data, 'layers')).filter(isLayerId)) {
     const path = join(data, 'layer-info', `${id}.json`);
     const info = readJson(path);
     if (isLayerInfo(info, id)) layers.set(id, { info, madeAt: changedAt(path) });
@@ -65,16 +65,6 @@ export function withParents(layers: StoreContents['layers'], ids: Iterable<Layer
 export function childrenFirst(layers: StoreContents['layers']): readonly LayerId[] {
   const depths = new Map([...layers.keys()].map((id) => [id, withParents(layers, [id]).size] as const));
   return [...layers.keys()].toSorted((a, b) => depths.get(b)! - depths.get(a)!);
-}
-
-/** Names in a directory, none when there is no directory. */
-export function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 function chainLayer(value: unknown): LayerId | undefined {

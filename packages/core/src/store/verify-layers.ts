@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
-import { isMissing, readJson } from '../base/files.ts';
+import { isMissing, listNames, readJson } from '../base/files.ts';
 import { chainIdOf } from '../oci/chain-id.ts';
 import { sha256Digest, type Digest } from '../oci/digest.ts';
 import { stepKey } from '../oci/step-key.ts';
@@ -9,7 +9,7 @@ import { formatFileList, listFiles, type ListedFile } from './file-list.ts';
 import { isLayerId, isStepRecord } from './kept-records.ts';
 import type { LayerId } from './layer-store.ts';
 import { leftoversOf } from './discard-layers.ts';
-import { namesIn, withParents, type StoreContents } from './store-contents.ts';
+import { withParents, type StoreContents } from './store-contents.ts';
 
 /** Something in the store that is not as it was written. */
 export interface StoreDamage {
@@ -46,7 +46,7 @@ export function verifyLayer({ data }: Place, id: LayerId, { layers }: Pick<Store
 /** Looks at everything that names a layer or has no place here, against the layers that are here. */
 export function verifyReferences({ data }: Place, { layers }: Pick<StoreContents, 'layers'>): readonly StoreDamage[] {
   const isWhole = (id: LayerId): boolean => layers.has(id);
-  const steps = namesIn(join(data, 'step-keys')).flatMap((name): StoreDamage[] => {
+  const steps = listNames(join(data, 'step-keys')).flatMap((name): StoreDamage[] => {
     const path = join(data, 'step-keys', name);
     const damage = (text: string): StoreDamage[] => [{ what: `step record ${name}`, text, path }];
     if (name.endsWith('.tmp')) return [];
@@ -55,7 +55,7 @@ export function verifyReferences({ data }: Place, { layers }: Pick<StoreContents
     if (stepKey(record.parts) !== record.key) return damage('its key is not the hash of its parts');
     return isWhole(record.layer) ? [] : damage(`its layer ${record.layer} is gone`);
   });
-  const chains = namesIn(join(data, 'chains')).flatMap((name): StoreDamage[] => {
+  const chains = listNames(join(data, 'chains')).flatMap((name): StoreDamage[] => {
     const path = join(data, 'chains', name);
     const damage = (text: string): StoreDamage[] => [{ what: `chain ${name.slice(0, 12)}`, text, path }];
     if (name.endsWith('.tmp')) return [];
@@ -69,9 +69,9 @@ export function verifyReferences({ data }: Place, { layers }: Pick<StoreContents
 
 /** What nobody here made. Leftovers of killed commands are none: who collects takes them. */
 function strays(data: string): StoreDamage[] {
-  const leftovers = new Set(leftoversOf(data, new Set(namesIn(join(data, 'layers')))));
+  const leftovers = new Set(leftoversOf(data, new Set(listNames(join(data, 'layers')))));
   const stray = (folder: string, isOurs: (name: string) => boolean): StoreDamage[] =>
-    namesIn(join(data, folder)).flatMap((name) => {
+    listNames(join(data, folder)).flatMap((name) => {
       const path = join(data, folder, name);
       return isOurs(name) || leftovers.has(path) || name.endsWith('.tmp')
         ? []

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Report } from '../../base/events.ts';
-import { isMissing, readJson } from '../../base/files.ts';
+import { listNames, readJson } from '../../base/files.ts';
 import { lockFolderNow, tryLockNow } from '../../base/locks.ts';
 import { emptyTrash } from '../../store/discard-layers.ts';
 import { buildsDirectory, endBuild } from './build.ts';
@@ -28,7 +28,7 @@ export interface ReapContext extends StartContext {
  */
 export async function reap(context: ReapContext): Promise<void> {
   for (const directory of listContainers(context.directories)) await reapContainer(directory, context);
-  for (const name of list(buildsDirectory(context))) await reapBuild(join(buildsDirectory(context), name), context);
+  for (const name of listNames(buildsDirectory(context))) await reapBuild(join(buildsDirectory(context), name), context);
   await reapRuntimeState(context);
   reapScratch(context);
   reapVolumeDrafts(context.directories);
@@ -90,7 +90,7 @@ async function reapBuild(directory: string, context: ReapContext): Promise<void>
   if (!held) return;
   const runtime = await context.runtime();
   await endStrays(directory);
-  for (const id of list(directory).filter((name) => name.startsWith('step-'))) {
+  for (const id of listNames(directory).filter((name) => name.startsWith('step-'))) {
     await deleteFromRuntime(runtime, id);
     await removeCgroup(cgroupPath(context.directories, id));
   }
@@ -105,7 +105,7 @@ async function reapRuntimeState(context: ReapContext): Promise<void> {
     if (id.startsWith('step-')) return existsSync(join(buildsDirectory(context), id.split('-')[1] ?? ''));
     return isScratchOfTheLiving(id) || existsSync(join(context.directories.data, 'containers', id));
   };
-  for (const id of list(root)) {
+  for (const id of listNames(root)) {
     if (isOwned(id)) continue;
     using held = tryLockNow(containerLock(context.directories, id));
     if (!held || isOwned(id)) continue; // it is being made anew
@@ -118,7 +118,7 @@ async function reapRuntimeState(context: ReapContext): Promise<void> {
 /** What a process of ours makes for a moment, under its number, and the halves of files that it was writing. */
 function reapScratch({ directories }: ReapContext): void {
   for (const folder of [directories.runtime, directories.data])
-    for (const name of list(folder))
+    for (const name of listNames(folder))
       if (scratch.test(name) && !isScratchOfTheLiving(name)) rmSync(join(folder, name), { recursive: true, force: true });
 }
 
@@ -127,15 +127,6 @@ const scratch = /^(?:exec|pipe|probe)-(\d+)-|\.(\d+)\.tmp$/;
 function isScratchOfTheLiving(name: string): boolean {
   const owner = scratch.exec(name)?.slice(1).find(Boolean);
   return owner !== undefined && existsSync(`/proc/${owner}`);
-}
-
-function list(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
 }
 
 function notice(context: ReapContext, message: string): void {

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
-import { isMissing } from '../../base/files.ts';
+import { listNames } from '../../base/files.ts';
 import { tryLockNow } from '../../base/locks.ts';
 import { treeSize } from '../../base/tree-size.ts';
 import { emptyTrash, moveToTrash } from '../../store/discard-layers.ts';
@@ -26,7 +26,7 @@ export function volumeDraft(
 
 /** Removes what was to be a volume. One that is about to take another's place is left to who next wants the volume: it is finished. */
 export function reapVolumeDrafts(directories: Directories): void {
-  for (const name of namesIn(join(directories.data, 'volume-drafts'))) {
+  for (const name of listNames(join(directories.data, 'volume-drafts'))) {
     using held = tryLockNow(volumeLock(directories, name));
     const { folder, former } = volumeDraft(directories, name);
     if (held && !existsSync(former)) rmSync(folder, { recursive: true, force: true });
@@ -53,14 +53,5 @@ export async function measureVolumes(directories: Directories): Promise<readonly
 }
 
 function listVolumes(directories: Directories): string[] {
-  return namesIn(volumesDirectory(directories));
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
+  return listNames(volumesDirectory(directories));
 }
