@@ -198,6 +198,7 @@ export const largeSamples: Readonly<Record<string, Sample>> = {
       {
         run: 'npm install -g --no-audit --install-links ./part && cp package.json /srv && cp -r part /srv && cd /srv && npm install --no-audit',
         inputs: ['package.json', 'part/**'],
+        cache: ['/root/.npm'], // has the time of each download in it
       },
     ],
   },

@@ -161,7 +161,7 @@ function isOnlyTime({ where, what }: VerifiedFile): boolean {
 /** What to change, for each kind of cause. docs/reproducible.md says more. */
 const advice: Readonly<Record<Cause, string>> = {
   'time stamp':
-    'Let the step write $SOURCE_DATE_EPOCH instead of the time (date -u -d @$SOURCE_DATE_EPOCH), or leave the time out (gzip -n).',
+    'Let the step write $SOURCE_DATE_EPOCH instead of the time (date -u -d @$SOURCE_DATE_EPOCH), or leave the time out (gzip -n). What a tool keeps of its downloads belongs into "cache".',
   ordering: 'Sort what is listed (LC_ALL=C sort, tar --sort=name), or let one job write at a time (make -j1).',
   'random bytes': 'Give what is random a fixed seed, or make it when the environment starts: in a hook of "create".',
   path: 'Work in a folder with a fixed name instead of mktemp, or strip it (gcc -ffile-prefix-map).',

@@ -40,6 +40,12 @@ test.each<[string, string | Buffer, string | Buffer, string | undefined]>([
   ['a folder of a build in a program', Buffer.from('\0/tmp/pip-build-1/a.c\0'), Buffer.from('\0/tmp/pip-build-2/a.c\0'), 'path'],
   ['a UUID', 'id: 6f1c1b1e-2f7b-4f0e-9b5f-0123456789ab', 'id: 1a2b3c4d-5e6f-4a0b-8c9d-ba9876543210', 'random bytes'],
   ['hexadecimal digits', 'key deadbeef01', 'key 0badcafe22', 'random bytes'],
+  [
+    'a sum over something with a time in it',
+    '\n3f0c9a1be2d7\t{"key":"a","time":1795000000123,"size":9}',
+    '\n91b2e5c40a6f\t{"key":"a","time":1795000061456,"size":9}',
+    'time stamp',
+  ],
   ['raw bytes', randomBytes(64), randomBytes(64), 'random bytes'],
   ['another release', 'version 1.2.3: fixes a bug in the parser', 'version 1.3.0: adds a parser', undefined],
 ])('%s is recognised', (_what, a, b, cause) => {

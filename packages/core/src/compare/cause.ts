@@ -37,7 +37,8 @@ export function causeOfContent(a: Buffer | undefined, b: Buffer | undefined): Ca
   const [text, otherText] = [a.toString('latin1'), b.toString('latin1')];
   for (const kind of ['time stamp', 'path'] as const) if (mask(text, kind) === mask(otherText, kind)) return kind;
   if (isReordered(text, otherText)) return 'ordering';
-  if (mask(text, 'random bytes') === mask(otherText, 'random bytes')) return 'random bytes';
+  // A sum over something with a time in it looks like chance.
+  if (mask(text, 'random bytes') === mask(otherText, 'random bytes')) return hasOtherTimes(text, otherText) ? 'time stamp' : 'random bytes';
   // Several causes at once: the one that explains a part is worth more than none.
   const both = (value: string): string => mask(mask(value, 'time stamp'), 'path');
   if (mask(both(text), 'random bytes') === mask(both(otherText), 'random bytes')) return 'time stamp';
@@ -69,6 +70,11 @@ const masks: Readonly<Record<'time stamp' | 'path' | 'random bytes', readonly Re
 
 function mask(text: string, kind: keyof typeof masks): string {
   return masks[kind].reduce((masked, pattern) => masked.replaceAll(pattern, '…'), text);
+}
+
+function hasOtherTimes(a: string, b: string): boolean {
+  const times = (text: string): string => masks['time stamp'].flatMap((pattern) => text.match(pattern) ?? []).join('\n');
+  return times(a) !== times(b);
 }
 
 /** The same lines, words, or blocks of an archive, in another order. */
