@@ -81,12 +81,15 @@ describe.each([
 
   function write(packages: readonly string[]): void {
     const install = 'apt-get update && apt-get install -y --no-install-recommends greeter-words && rm -rf /var/lib/apt/lists/*';
+    const control = 'Package: homemade\\nVersion: 1\\nArchitecture: all\\nMaintainer: a <a@b>\\nDescription: x\\n';
+    const own = `mkdir -p /p/DEBIAN && printf '${control}' > /p/DEBIAN/control && dpkg-deb -b /p /p.deb && dpkg -i /p.deb && rm -r /p /p.deb`;
     const steps = [
       { name: 'sources', copy: 'sources.list', to: '/etc/apt/sources.list' },
       { name: 'chance', run: 'head -c 16 /dev/urandom > /chance' },
       { name: 'words', run: install },
       { name: 'greeter', apt: packages },
       { name: 'after', run: 'cat /usr/share/greeter/* > /greeting' },
+      { name: 'own', run: own },
       { name: 'last', apt: ['farewell'] },
     ];
     writeFileSync(join(cwd, 'devenv.json'), JSON.stringify({ image: 'ground:1', steps }));
@@ -102,13 +105,16 @@ describe.each([
 
   test('a lock has every package that steps install', async () => {
     expect((await machine.devenv(['build', '--frozen'], { cwd })).exitCode).toBe(4);
-    expect((await machine.ok(['lock', '--json'], { cwd })).json).toMatchObject({ outcome: 'success', layers: 6, packages: 3 });
+    const locked = await machine.ok(['lock', '--json'], { cwd });
+    expect(locked.json).toMatchObject({ outcome: 'success', layers: 7, packages: 3 });
+    expect(locked.stderr).toContain('What "own" installs is not locked: no archive has homemade:all.');
     expect(lockedLayers().map(({ name, packages }) => [name, packages && Object.keys(packages)])).toEqual([
       ['sources', undefined],
       ['chance', undefined],
       ['words', ['greeter-words:all']],
       ['greeter', ['greeter:all']],
       ['after', undefined],
+      ['own', undefined],
       ['last', ['farewell:all']],
     ]);
   });
@@ -126,6 +132,7 @@ describe.each([
       ['words', true],
       ['greeter', true],
       ['after', true],
+      ['own', true],
       ['last', true],
     ]);
     expect(await greeting()).toBe('1.0\n1.0\n');
@@ -207,8 +214,13 @@ describe.each([
       { what: 'greeter:all', from: '1.0', to: '2.0' },
       { what: 'chance', from: before['chance'], to: diffIds()['chance'] },
       { what: 'after', from: before['after'], to: diffIds()['after'] },
+      { what: 'own', from: before['own'], to: diffIds()['own'] }, // dpkg's database is one file
     ]);
     expect(await greeting()).toBe('2.0\n2.0\n');
+    // What has not moved is not made another layer: who works in the environment is not asked to leave it.
+    await machine.ok(['up'], { cwd });
+    expect((await machine.ok(['update', 'farewell', '--json'], { cwd })).json['changes']).toEqual([]);
+    expect((await machine.ok(['status', '--json'], { cwd })).json).toMatchObject({ stale: false });
   });
 });
 

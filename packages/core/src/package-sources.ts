@@ -65,7 +65,7 @@ export async function findPackages(
 }
 
 const updateScript = `set -e
-apt-get -qq -o Acquire::Check-Valid-Until=false update
+apt-get -qq -o Acquire::Check-Valid-Until=false -o APT::Update::Error-Mode=any update
 for file in /var/lib/apt/lists/*Release; do sed -n '/^Date: /{s//devenv-date /p;q}' "$file"; done
 `;
 
@@ -74,19 +74,19 @@ function wordOf(name: string, version: string): string {
   return `${name.replace(/:all$/, '')}=${version}`;
 }
 
-/** `E: Version '1' for 'git' was not found`, `E: Unable to locate package git`. */
+/**
+ * `E: Version '1' for 'git' was not found`, `E: Unable to locate package git`, and of what is installed and in no archive `E: Can't find a
+ * source to download version '1' of 'git:amd64'`, also where it is for all architectures.
+ */
 function isNamed(word: string, output: string): boolean {
   const [name, version] = [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)];
   const bare = name.replace(/:.*$/, '');
+  const isUnknown = (line: string, known: string): boolean =>
+    line.includes(`'${version}' for '${known}'`) || line.endsWith(`package ${known}`) || line.includes(`'${known}'`);
   return output
     .split('\n')
-    .some(
-      (line) =>
-        line.startsWith('E:') &&
-        [name, bare].some(
-          (known) => line.includes(`'${version}' for '${known}'`) || line.endsWith(`package ${known}`) || line.includes(`'${known}'`),
-        ),
-    );
+    .filter((line) => line.startsWith('E:'))
+    .some((line) => isUnknown(line, name) || isUnknown(line, bare) || (name === bare && line.includes(`'${version}' of '${bare}:`)));
 }
 
 /** `'http://…/git_1%3a2.39_amd64.deb' git_1%3a2.39_amd64.deb 1234 SHA256:…`, for each (apt-get(8), --print-uris). */

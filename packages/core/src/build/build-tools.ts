@@ -49,7 +49,10 @@ export interface Transport {
 }
 
 export interface BuildChoices {
-  /** Run every step, or the one of this key and all that follow it, and record what they give now. */
+  /**
+   * Run every step, and record what it gives now. A key: run this step and all that follow it; what comes out as it was, bit for bit, keeps
+   * its layer, and so does the environment on it.
+   */
   readonly noCache: boolean | StepKey;
   /** Make or fetch the base again too; implies that every step runs again, on it. */
   readonly newBase: boolean;

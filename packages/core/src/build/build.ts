@@ -1,5 +1,5 @@
 import type { Report } from '../base/events.ts';
-import type { Build } from '../engine/engine.ts';
+import type { Build, Builder } from '../engine/engine.ts';
 import type { StepKey } from '../oci/step-key.ts';
 import type { Plan, PlannedStep } from '../plan/plan.ts';
 import type { LayerId, StepRecord } from '../store/layer-store.ts';
@@ -48,7 +48,7 @@ export async function build(plan: Plan, tools: BuildTools, options: BuildChoices
   for (const step of remaining) {
     if (step.state === 'config') continue;
     const noCache = plan.steps.indexOf(step) >= firstAnew;
-    const result = await buildOnce(step, layer, { plan, session, tools, noCache, caches });
+    const result = await buildOnce(step, layer, { plan, session, tools, noCache, keepsSame: options.noCache !== true, caches });
     layer = result.layer;
     if (step.number === undefined) continue;
     if (result.made) built++;
@@ -62,6 +62,8 @@ interface Context {
   readonly session: Build;
   readonly tools: BuildTools;
   readonly noCache: boolean;
+  /** A layer that comes out as it was before stays. */
+  readonly keepsSame: boolean;
   readonly caches: Caches;
 }
 
@@ -90,11 +92,12 @@ async function buildOnce(
   tools.report({ ...task, state: 'started' });
   const started = performance.now();
   try {
-    const layer = await buildStep(step, parent, { session, tools, task: task.id, folder: plan.container.folder });
+    const made = await buildStep(step, parent, { session, tools, task: task.id, folder: plan.container.folder });
+    const layer = context.noCache && context.keepsSame ? await sameAsBefore(step.key, made, tools.engine.builder) : made;
     const seconds = (performance.now() - started) / 1000;
-    const made: StepRecord = { ...record, layer, seconds, createdAt: new Date().toISOString() };
-    await session.record(made);
-    caches.to?.add(made);
+    const result: StepRecord = { ...record, layer, seconds, createdAt: new Date().toISOString() };
+    await session.record(result);
+    caches.to?.add(result);
     tools.report({ ...task, state: 'done', seconds });
     return { layer, made: true };
   } catch (error) {
@@ -102,6 +105,13 @@ async function buildOnce(
     tools.report({ ...task, state: 'failed', seconds: (performance.now() - started) / 1000, ...(log ? { log } : {}) });
     throw error;
   }
+}
+
+async function sameAsBefore(key: StepKey, layer: LayerId, builder: Pick<Builder, 'lookup' | 'open'>): Promise<LayerId> {
+  const earlier = await builder.lookup(key);
+  if (!earlier) return layer;
+  const [before, now] = [await builder.open(earlier.layer), await builder.open(layer)];
+  return before.parent === now.parent && before.layer.diffId === now.layer.diffId ? earlier.layer : layer;
 }
 
 /** Index of the first step that runs whatever is here; infinite when none does. */
