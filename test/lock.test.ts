@@ -190,7 +190,8 @@ describe.each([
     expect((await machine.devenv(['diff', 'env', 'lock', '--json'], { cwd })).json).toMatchObject({ code: 'LOCK_INVALID' });
     writeFileSync(join(cwd, 'devenv-lock.json'), text);
     expect(layers()).toEqual(before);
-    forgetPackages();
+    const kept = join(machine.base, 'cache/packages');
+    renameSync(kept, `${kept}-away`);
     archive.loseSnapshots();
     const gone = await machine.devenv(['build', '--no-cache', '--json'], { cwd });
     expect(gone).toMatchObject({ exitCode: 1, json: { code: 'PACKAGE_UNAVAILABLE' } });
@@ -200,11 +201,16 @@ describe.each([
     expect(other).toMatchObject({ exitCode: 1, json: { code: 'DIGEST_MISMATCH' } });
     rmSync(archive.path('greeter-words', '1.0'));
     expect(layers()).toHaveLength(before.length + 4); // of the two steps before, which ran twice
+    forgetPackages();
+    renameSync(`${kept}-away`, kept);
   });
 
   test('update moves the lock to what the archive has now, and says from what to what', async () => {
     expect((await machine.devenv(['update', 'nothing', '--json'], { cwd })).json).toMatchObject({ code: 'UNKNOWN_STEP' });
-    const before = diffIds();
+    const [before, text] = [diffIds(), lockText()];
+    const alone = await machine.devenv(['update', 'greeter-words', '--json'], { cwd });
+    expect(alone.json).toMatchObject({ code: 'STEP_FAILED', hint: expect.stringContaining('devenv update "greeter"') as string });
+    expect(lockText()).toBe(text);
     const moved = await machine.ok(['update', 'farewell', '--json'], { cwd });
     expect(moved.json['changes']).toEqual([{ what: 'farewell:all', from: '1.0', to: '2.0' }]);
     expect(diffIds()).toEqual({ ...before, last: diffIds()['last'] });

@@ -16,6 +16,13 @@ test.each([
   expect(failureHint(step(false), output, places)).toContain('"network" is false');
 });
 
+test('a step whose locked packages do not fit is told how to move them', () => {
+  const output = 'The following packages have unmet dependencies:\n greeter : Depends: greeter-words (= 1.0) but 2.0 is installed';
+  const locked = { ...step(true), name: 'apt greeter', locked: { packages: {} } };
+  expect(failureHint(locked, output, places)).toContain('devenv update "apt greeter"');
+  expect(failureHint(step(true), output, places)).toContain('mend the step');
+});
+
 test('a step that failed otherwise is not', () => {
   expect(failureHint(step(true), 'error: test failed', places)).toContain('mend the step');
 });

@@ -7,6 +7,9 @@ import { undeclaredInputs } from './undeclared-inputs.ts';
 const unreachable =
   /temporary failure resolving|temporary failure in name resolution|could not resolve host|EAI_AGAIN|network is (?:unreachable|down)/i;
 
+/** What apt says when the packages that it has do not fit together, or are not all that it was asked for. */
+const misfit = /unmet dependencies|unable to locate package|has no installation candidate|held broken packages/i;
+
 export interface FailurePlaces {
   /** The workspace on the host. */
   readonly folder: string;
@@ -15,7 +18,11 @@ export interface FailurePlaces {
 }
 
 /** What to do about a failed step, read from the end of its output. */
-export function failureHint(step: Pick<PlannedStep, 'definition' | 'process' | 'files'>, output: string, places: FailurePlaces): string {
+export function failureHint(
+  step: Pick<PlannedStep, 'definition' | 'process' | 'files' | 'name' | 'locked'>,
+  output: string,
+  places: FailurePlaces,
+): string {
   const { definition } = step;
   const { folder, disk } = places;
   // An overlay may answer EIO where its disk is full.
@@ -23,6 +30,8 @@ export function failureHint(step: Pick<PlannedStep, 'definition' | 'process' | '
     return 'The disk may be full: devenv doctor shows how much space there is. The layers before this step are kept.';
   if (idMapping().kind === 'single' && /Invalid argument|Operation not permitted|setgroups|seteuid/i.test(output))
     return 'You have one id here (single-id mode), so chown, su, useradd and apt fail: devenv doctor says how to get more.';
+  if (step.locked && misfit.test(output))
+    return `Its packages are locked, and do not fit what is below it: devenv update ${JSON.stringify(step.name)} takes what the archive has now.`;
   if (unreachable.test(output)) {
     return definition.kind === 'run' && !definition.network
       ? 'The step needs the network, and its "network" is false: set it to true.'
