@@ -129,7 +129,7 @@ function windowOn(page: Page): Window {
     async told(text) {
       const shown = page.locator('.notification-list-item:visible', { hasText: text }).first();
       // Those that nobody touches hide behind the bell after a while.
-      await shown.waitFor({ timeout: 20_000 }).catch(async () => {
+      await shown.waitFor({ timeout: 5000 }).catch(async () => {
         await window.command('Notifications: Show Notifications');
         await shown.waitFor();
       });

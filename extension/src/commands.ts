@@ -14,6 +14,7 @@ export interface CommandTools {
   readonly work: Work;
   readonly log: LogOutputChannel;
   readonly shells: Shells;
+  readonly diagnose: () => unknown;
 }
 
 /** What every entry of the palette and of the view does. */
@@ -37,13 +38,13 @@ export function registerCommands(tools: CommandTools): Disposable[] {
       if (state.place) await window.showTextDocument(fileOf(state.place));
     },
     showLog: () => log.show(),
-    stop: async () => await work.run('Stopping the environment', ['stop'], here()),
+    stop: async () => await stop(here()),
     remove: async () => await remove(here(), state.status?.environment?.name ?? 'this folder'),
     openShell: () => shells.open(state.inside ? undefined : here()),
     showMenu: async () => await showMenu(state),
     refresh: async () => await state.refresh(),
     'environment.open': async ({ folder }: Environment) => await reopen(await up('Starting the environment', undefined, folder)),
-    'environment.stop': async ({ folder }: Environment) => await work.run('Stopping the environment', ['stop'], folder),
+    'environment.stop': async ({ folder }: Environment) => await stop(folder),
     'environment.remove': async ({ folder, name }: Environment) => await remove(folder, name),
     'environment.openShell': ({ folder, environmentId }: Environment) =>
       shells.open(environmentId === state.place?.environmentId ? undefined : folder),
@@ -55,10 +56,20 @@ export function registerCommands(tools: CommandTools): Disposable[] {
     return await work.run<UpResult>(title, flag === undefined ? ['up'] : ['up', flag], folder);
   }
 
+  async function stop(folder: string): Promise<void> {
+    await work.run('Stopping the environment', ['stop'], folder);
+    await leave(folder);
+  }
+
   async function remove(folder: string, name: string): Promise<void> {
     const detail = 'Its volumes and the cached layers stay, so that starting it again is quick.';
     if ((await window.showWarningMessage(`Remove the environment of ${name}?`, { modal: true, detail }, 'Remove')) !== 'Remove') return;
     await work.run('Removing the environment', ['down'], folder);
+    await leave(folder);
+  }
+
+  /** A window whose container has ended shows the folder on the host: inside it could only wait. */
+  async function leave(folder: string): Promise<void> {
     if (state.inside && folder === here()) await openFolder(Uri.file(folder));
   }
 
@@ -85,8 +96,8 @@ function guarded(tools: CommandTools, act: (...values: never[]) => unknown): (..
       if (!tools.state.place) await tools.state.refresh();
       await act(...values);
     } catch (error) {
-      const { log, state, shells } = tools;
-      await showFailure(error, { log, place: state.place, diagnose: () => shells.diagnose(), again: () => perform(...values) });
+      const { log, state, diagnose } = tools;
+      await showFailure(error, { log, place: state.place, diagnose, again: () => perform(...values) });
     }
   };
   return perform;

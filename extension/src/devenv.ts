@@ -11,7 +11,7 @@ export interface CallOptions {
 
 /** What devenv says when it fails, or what keeps it from saying anything. */
 export class Failure extends Error {
-  /** Of schemas/errors.json, or `CLI_NOT_FOUND`, `NO_ANSWER`. */
+  /** Of schemas/errors.json, or `CLI_NOT_FOUND`, `NOT_LAUNCHED`, `NO_ANSWER`. */
   readonly code: string;
   readonly hint: string | undefined;
   readonly problems: readonly Problem[];
@@ -59,7 +59,7 @@ export class Devenv {
   }
 }
 
-/** @throws Failure CLI_NOT_FOUND, NO_ANSWER */
+/** @throws Failure CLI_NOT_FOUND, NOT_LAUNCHED */
 async function settled(running: Running, signal: AbortSignal | undefined): Promise<number> {
   const interrupt = (): void => running.interrupt();
   if (signal?.aborted) interrupt();
@@ -68,9 +68,9 @@ async function settled(running: Running, signal: AbortSignal | undefined): Promi
     return await running.exit;
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
-    if (!error.missing) throw new Failure('NO_ANSWER', error.message);
+    if (!error.missing) throw new Failure('NOT_LAUNCHED', error.message);
     throw new Failure('CLI_NOT_FOUND', 'The program devenv was not found.', {
-      hint: 'Install it with: npm install --global devenv. Or say where it is in the setting devenv.path.',
+      hint: 'Install its package: npm install --global ./devenv-VERSION.tgz. Or say where it is in the setting devenv.path.',
     });
   } finally {
     signal?.removeEventListener('abort', interrupt);

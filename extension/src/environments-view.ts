@@ -23,7 +23,7 @@ export function showEnvironments(devenv: Devenv, state: State): Disposable[] {
   const changed = new EventEmitter<void>();
   const provider: TreeDataProvider<Node> = {
     onDidChangeTreeData: changed.event,
-    getTreeItem: (node) => (isPort(node) ? portItem(node) : environmentItem(node, state.status?.environmentId)),
+    getTreeItem: (node) => (isPort(node) ? portItem(node) : environmentItem(node, state)),
     async getChildren(node) {
       if (node) return isPort(node) ? [] : node.ports.map((port) => ({ kind: 'port', ...port }));
       try {
@@ -47,13 +47,15 @@ function isPort(node: Node): node is Port {
   return 'kind' in node;
 }
 
-function environmentItem({ environmentId, name, folder, state, ports }: Environment, own: string | undefined): TreeItem {
+function environmentItem({ environmentId, name, folder, state, ports }: Environment, { status, inside }: State): TreeItem {
+  const own = environmentId === status?.environmentId;
   const item = new TreeItem(name, ports.length > 0 ? TreeItemCollapsibleState.Expanded : TreeItemCollapsibleState.None);
   const running = state === 'running';
   item.id = environmentId;
-  item.description = `${state}${environmentId === own ? ' · this window' : ''} · ${folder}`;
+  item.description = `${state}${own ? ' · this window' : ''} · ${folder}`;
   item.tooltip = `${name}, ${state}\n${folder}`;
-  item.contextValue = running ? 'environment.running' : 'environment.stopped';
+  // Terminals of a window that is inside are in its container: from there no other one can be entered.
+  item.contextValue = !running ? 'environment.stopped' : inside && !own ? 'environment.running.elsewhere' : 'environment.running';
   item.iconPath = running ? new ThemeIcon('vm-running', new ThemeColor('charts.green')) : new ThemeIcon('vm-outline');
   return item;
 }

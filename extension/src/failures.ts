@@ -8,7 +8,7 @@ export interface FailureContext {
   readonly log: LogOutputChannel;
   readonly place: Place | undefined;
   readonly again?: () => unknown;
-  readonly diagnose: () => void;
+  readonly diagnose: () => unknown;
 }
 
 /** Tells of a failure, once, and goes the way that was chosen. What the user stopped is no failure. */
@@ -23,7 +23,7 @@ export async function showFailure(error: unknown, context: FailureContext): Prom
   const chosen = await window.showErrorMessage(text, ...ways.filter((way) => way !== 'Try Again' || context.again));
   if (chosen === 'Show Log') context.log.show(true);
   if (chosen === 'Open Settings') await commands.executeCommand('workbench.action.openSettings', 'devenv.path');
-  if (chosen === 'Diagnose') context.diagnose();
+  if (chosen === 'Diagnose') await context.diagnose();
   if (chosen === 'Try Again') await context.again?.();
   if (chosen === 'Open devenv.json' && context.place) await openAt(context.place, error.problems[0] ?? error.place);
 }

@@ -5,6 +5,11 @@ export function reopenText({ state, environment }: Pick<Status, 'state' | 'envir
   return 'This folder has a devenv.json, which says in which environment it is worked on. Reopen it in its container?';
 }
 
+/** For a window that is inside. */
+export function startText({ environment }: Pick<Status, 'environment'>): string {
+  return `The environment ${environment ? `${environment.name} ` : ''}that this window is in does not run. Start it?`;
+}
+
 /** The words of `devenv status`. */
 export function rebuildText(changes: readonly Change[]): string {
   const [first, ...others] = changes;

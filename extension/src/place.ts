@@ -45,11 +45,15 @@ export async function hostFolder({ uri, environmentId }: Place, devenv: Devenv):
   });
 }
 
+/** A window that has lost its connection answers when it has that again, which may be never: until then the file is taken to be there. */
 async function exists(uri: Uri): Promise<boolean> {
-  try {
-    await workspace.fs.stat(uri);
-    return true;
-  } catch {
-    return false;
-  }
+  const stat = Promise.resolve(workspace.fs.stat(uri)).then(
+    () => true,
+    () => false,
+  );
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), patience)));
+  return await Promise.race([stat, late]).finally(() => clearTimeout(timer));
 }
+
+const patience = 3000; // milliseconds

@@ -32,9 +32,17 @@ export function offerPorts(devenv: Devenv, state: State): Disposable[] {
     const own = new AbortController();
     watching = own;
     const reader = portReader((port) => void offer(port));
-    const ended = (): void => void (watching = undefined);
+    let answered = false;
+    const read = (line: string): void => {
+      answered = true;
+      reader(line);
+    };
+    const ended = (): void => {
+      watching = undefined;
+      if (answered && !own.signal.aborted) void state.refresh(); // most likely the environment has stopped
+    };
     devenv
-      .follow(['exec', '-C', state.folder ?? '', '-T', '-u', 'root', '-w', '/', '--', '/bin/sh', '-c', tables], reader, own.signal)
+      .follow(['exec', '-C', state.folder ?? '', '-T', '-u', 'root', '-w', '/', '--', '/bin/sh', '-c', tables], read, own.signal)
       .then(ended, ended);
   };
   return [state.onDidChange(follow), { dispose: () => watching?.abort() }];

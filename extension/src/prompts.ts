@@ -1,5 +1,5 @@
 import { commands, window, workspace, type Disposable, type Memento } from 'vscode';
-import { actionFor, changeText, rebuildText, reopenText } from './offer-text.ts';
+import { actionFor, changeText, rebuildText, reopenText, startText } from './offer-text.ts';
 import type { State } from './state.ts';
 
 const never = "Don't Ask Again";
@@ -16,6 +16,21 @@ export function offerToReopen(state: State, memory: Memento): Disposable {
     const chosen = await window.showInformationMessage(reopenText(status), 'Reopen in Container', never);
     if (chosen === 'Reopen in Container') await commands.executeCommand('devenv.reopenInContainer');
     if (chosen === never) await memory.update(key, false);
+  });
+}
+
+/** Offers to start the environment that this window is in when it does not run, each time that it has stopped. */
+export function offerToStart(state: State): Disposable {
+  let offered = false;
+  return state.onDidChange(async () => {
+    const { inside, status, work } = state;
+    if (!inside || !status || work !== undefined) return;
+    const before = offered;
+    offered = status.state !== 'running';
+    if (!offered || before) return;
+    const chosen = await window.showWarningMessage(startText(status), 'Start', 'Reopen Locally');
+    if (chosen === 'Start') await commands.executeCommand('devenv.update');
+    if (chosen === 'Reopen Locally') await commands.executeCommand('devenv.reopenLocally');
   });
 }
 

@@ -1,12 +1,13 @@
 import { window, workspace, type ExtensionContext } from 'vscode';
 import { registerCommands } from './commands.ts';
 import { Devenv } from './devenv.ts';
+import { diagnose } from './diagnose.ts';
 import { showEnvironments } from './environments-view.ts';
 import { tellOfFailures } from './failures.ts';
 import type { Launch } from './launch.ts';
 import { offerPorts } from './ports.ts';
 import { showProblems } from './problems.ts';
-import { offerToRebuild, offerToReopen } from './prompts.ts';
+import { offerToRebuild, offerToReopen, offerToStart } from './prompts.ts';
 import { offerFixes } from './quick-fixes.ts';
 import { offerSchemas } from './schemas.ts';
 import { State } from './state.ts';
@@ -15,30 +16,43 @@ import { registerProfile, Shells } from './terminal.ts';
 import { watchInputs } from './watch.ts';
 import { Work } from './work.ts';
 
-/** Puts the parts together, and returns before devenv has said anything. */
+/**
+ * Puts the parts together, and returns before devenv has said anything. Where the folder is not trusted there is help with writing its file
+ * and nothing else: devenv would download and run what that says.
+ */
 export function start(context: ExtensionContext, launch: Launch, program: () => string): void {
+  context.subscriptions.push(offerSchemas(context.extensionUri));
+  // In a window of ours this runs before it is known what is trusted.
+  if (workspace.isTrusted) startTrusted(context, launch, program);
+  else context.subscriptions.push(workspace.onDidGrantWorkspaceTrust(() => startTrusted(context, launch, program)));
+}
+
+function startTrusted(context: ExtensionContext, launch: Launch, program: () => string): void {
   const log = window.createOutputChannel('devenv', { log: true });
   const devenv = new Devenv(launch);
   const state = new State(devenv);
   const shells = new Shells(program);
   const work = new Work(devenv, state, log);
+  const tools = { log, diagnose: () => diagnose(devenv, log) };
   context.subscriptions.push(
     log,
     state,
-    ...registerCommands({ state, work, log, shells }),
+    ...registerCommands({ state, work, shells, ...tools }),
     ...showStatus(state),
     ...showEnvironments(devenv, state),
-    tellOfFailures(state, { log, diagnose: () => shells.diagnose() }),
+    tellOfFailures(state, tools),
     ...showProblems(state),
     offerFixes(),
-    offerSchemas(context.extensionUri),
     registerProfile(state, shells),
     offerToReopen(state, context.globalState),
     offerToRebuild(state),
+    offerToStart(state),
     ...watchInputs(devenv, state),
     ...offerPorts(devenv, state),
     // In a window of ours this runs while the editor still joins the machine, before it knows of folders.
     workspace.onDidChangeWorkspaceFolders(() => void state.refresh()),
+    // Meanwhile somebody may have used devenv in a terminal.
+    window.onDidChangeWindowState(({ focused }) => focused && void state.refresh()),
   );
   void state.refresh();
 }

@@ -15,26 +15,17 @@ export class Shells {
     window.createTerminal(this.options(folder)).show();
   }
 
-  /** `devenv doctor` says what is missing, and how to get it. */
-  diagnose(): void {
-    this.#run('devenv doctor', ['doctor']);
-  }
-
   /** Serves this folder's environment to the browser until the terminal is closed. */
   openCode(folder: string): void {
-    this.#run('devenv code', ['code', '-C', folder]);
+    const terminal = window.createTerminal({ name: 'devenv code' });
+    terminal.show();
+    // Typed into a shell, so that what it says stays after its end.
+    terminal.sendText([this.#program(), 'code', '-C', folder].map(quoted).join(' '));
   }
 
   options(folder: string | undefined): TerminalOptions {
     const look = { name: 'devenv', iconPath: new ThemeIcon('vm-connect') };
     return folder === undefined ? look : { ...look, shellPath: this.#program(), shellArgs: ['shell', '-C', folder] };
-  }
-
-  /** In a shell, so that what it says stays after its end. */
-  #run(name: string, args: readonly string[]): void {
-    const terminal = window.createTerminal({ name });
-    terminal.show();
-    terminal.sendText([this.#program(), ...args].map(quoted).join(' '));
   }
 }
 

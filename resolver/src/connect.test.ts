@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
-import { greet, type Pipe } from './connect.ts';
+import { greet, keepGreeting, type Pipe } from './connect.ts';
 import { differentVersions } from './different-versions.ts';
 
 const greeting = { schema: 1, version: '1.137.0', commit: 'c', token: 't' };
@@ -23,11 +23,34 @@ test.each([
   expect(text).toBe('abcd');
 });
 
+test('the end of a pipe is heard also by who listens after it', async () => {
+  const { pipe, events } = fakePipe();
+  const met = greet(pipe);
+  events.emit('data', Buffer.from(line));
+  const greeted = await met;
+  events.emit('close', 'It has ended.');
+  expect(await new Promise((resolve) => greeted.pipe.onClose(resolve))).toBe('It has ended.');
+});
+
 test('a pipe that ends before says why', async () => {
   const { pipe, events } = fakePipe();
   const met = greet(pipe);
   events.emit('close', 'There is no environment.');
   await expect(met).rejects.toThrow('There is no environment.');
+});
+
+test('an environment that is gone for a moment is asked again, and one that stays away says why', async () => {
+  const pipes = [fakePipe(), fakePipe()];
+  let opened = 0;
+  const met = keepGreeting(() => pipes[opened++]!.pipe, 60_000);
+  pipes[0]!.events.emit('close', 'It does not run.');
+  await expect.poll(() => opened, { timeout: 10_000 }).toBe(2);
+  pipes[1]!.events.emit('data', Buffer.from(line));
+  expect((await met).greeting).toEqual(greeting);
+  const { pipe, events } = fakePipe();
+  const none = keepGreeting(() => pipe, 0);
+  events.emit('close', 'It does not run.');
+  await expect(none).rejects.toThrow('It does not run.');
 });
 
 test('what is no greeting is refused', async () => {

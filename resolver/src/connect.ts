@@ -16,15 +16,43 @@ export interface Greeting {
   readonly version: string;
   readonly commit: string;
   readonly token: string;
+  /** Of the environment. */
+  readonly name?: string;
 }
 
-/** Takes the greeting off; afterwards the pipe has the server's bytes only. @throws Error with the reason when it ends before */
-export function greet(pipe: Pipe): Promise<{ readonly greeting: Greeting; readonly pipe: Pipe }> {
+export interface Greeted {
+  readonly greeting: Greeting;
+  /** Has the server's bytes only. */
+  readonly pipe: Pipe;
+}
+
+/** As `greet`, again and again for so many milliseconds: an environment that is replaced is gone for a moment. @throws Error with the last reason */
+export async function keepGreeting(open: () => Pipe, patience: number): Promise<Greeted> {
+  for (const end = Date.now() + patience; ;) {
+    try {
+      return await greet(open());
+    } catch (error) {
+      if (Date.now() >= end) throw error;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+const pause = 500; // milliseconds: each attempt is a process
+
+/** Takes the greeting off. @throws Error with the reason when the pipe ends before */
+export function greet(pipe: Pipe): Promise<Greeted> {
   return new Promise((resolve, reject) => {
     let head: Uint8Array = new Uint8Array();
     let forward: ((bytes: Uint8Array) => void) | undefined;
     let kept: Uint8Array[] = [];
-    pipe.onClose((reason) => reject(new Error(reason || 'The connection ended before the server said what it is.')));
+    let ended: string | undefined;
+    pipe.onClose((reason) => {
+      ended = reason;
+      reject(new Error(reason || 'The connection ended before the server said what it is.'));
+    });
+    // Who takes the pipe over may come after its end.
+    const onClose: Pipe['onClose'] = (listener) => (ended === undefined ? pipe.onClose(listener) : listener(ended));
     const keep = (bytes: Uint8Array): void => {
       if (forward) forward(bytes);
       else kept.push(bytes);
@@ -43,7 +71,7 @@ export function greet(pipe: Pipe): Promise<{ readonly greeting: Greeting; readon
         kept = [];
       };
       try {
-        resolve({ greeting: JSON.parse(new TextDecoder().decode(head.subarray(0, end))) as Greeting, pipe: { ...pipe, onData } });
+        resolve({ greeting: JSON.parse(new TextDecoder().decode(head.subarray(0, end))) as Greeting, pipe: { ...pipe, onData, onClose } });
       } catch {
         reject(new Error('What answered is no server of devenv.'));
         pipe.close();

@@ -1,16 +1,27 @@
 import { EventEmitter, ManagedResolvedAuthority, RemoteAuthorityResolverError, version, workspace } from 'vscode';
-import type { ExtensionContext, ManagedMessagePassing } from 'vscode';
-import { greet, type Connect, type Pipe } from './connect.ts';
+import type { Disposable, ExtensionContext, ManagedMessagePassing, ResolverResult } from 'vscode';
+import { greet, keepGreeting, type Connect, type Greeted, type Pipe } from './connect.ts';
 import { differentVersions } from './different-versions.ts';
+
+/**
+ * Milliseconds for making a connection again: a little more than the editor waits for it (RECONNECT_TIMEOUT of remoteAgentConnection.ts). What fails
+ * before that it takes for final, and says that its extension host has ended unexpectedly; what takes too long it asks for again.
+ */
+const patience = 32_000;
+
+/** What a container's window is: who made the environment has run what its file says, and it can do no more than that. */
+const ofContainers = 'devenv+';
 
 /** Windows of `devenv+ENVIRONMENTID`, and of this machine where the editor is a page, are joined to a server by way of `connect`. */
 export function register(context: ExtensionContext, connect: Connect, prefixes: readonly string[]): void {
+  const labels = new Map<string, Disposable>();
+  context.subscriptions.push({ dispose: () => labels.forEach((label) => label.dispose()) });
   for (const prefix of prefixes) context.subscriptions.push(workspace.registerRemoteAuthorityResolver(prefix, { resolve }));
 
-  async function resolve(authority: string): Promise<ManagedResolvedAuthority> {
+  async function resolve(authority: string): Promise<ResolverResult> {
     const named = decodeURIComponent(authority);
     // The first connection is made now: it says the token, and if there is none, why.
-    let first: Awaited<ReturnType<typeof greet>> | undefined = await greet(connect(named)).catch((error: Error) => {
+    let first: Greeted | undefined = await greet(connect(named)).catch((error: Error) => {
       throw RemoteAuthorityResolverError.TemporarilyNotAvailable(error.message);
     });
     const { greeting } = first;
@@ -19,12 +30,20 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
       first.pipe.close();
       throw RemoteAuthorityResolverError.NotAvailable(mismatch);
     }
-    return new ManagedResolvedAuthority(async () => {
-      const { pipe } = first ?? (await greet(connect(named)));
+    if (greeting.name !== undefined && !labels.has(named)) labels.set(named, labelled(named, greeting.name));
+    const resolved = new ManagedResolvedAuthority(async () => {
+      const { pipe } = first ?? (await keepGreeting(() => connect(named), patience));
       first = undefined;
       return messages(pipe);
     }, greeting.token);
+    return named.startsWith(ofContainers) ? Object.assign(resolved, { isTrusted: true }) : resolved;
   }
+}
+
+/** Titles and the status bar say which environment it is, and not only that it is one, as package.json does. */
+function labelled(authority: string, name: string): Disposable {
+  const formatting = { label: '${path}', separator: '/', tildify: true, workspaceSuffix: `devenv: ${name}` } as const;
+  return workspace.registerResourceLabelFormatter({ scheme: 'vscode-remote', authority, formatting });
 }
 
 /** Only `onDidClose` tells of an end: after `onDidEnd` the editor waits long before it connects again. */

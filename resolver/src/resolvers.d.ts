@@ -23,10 +23,29 @@ declare module 'vscode' {
   }
 
   export interface RemoteAuthorityResolver {
-    resolve(authority: string, context: { readonly resolveAttempt: number }): Thenable<ManagedResolvedAuthority>;
+    resolve(authority: string, context: { readonly resolveAttempt: number }): Thenable<ResolverResult>;
+  }
+
+  export interface ResolvedOptions {
+    /** Whether the editor asks whether its user trusts the folder; absent: as everywhere. */
+    readonly isTrusted?: boolean;
+  }
+
+  export type ResolverResult = ManagedResolvedAuthority & ResolvedOptions;
+
+  export interface ResourceLabelFormatter {
+    readonly scheme: string;
+    readonly authority?: string;
+    readonly formatting: {
+      readonly label: string;
+      readonly separator: '/' | '\\' | '';
+      readonly tildify?: boolean;
+      readonly workspaceSuffix?: string;
+    };
   }
 
   export namespace workspace {
     export function registerRemoteAuthorityResolver(authorityPrefix: string, resolver: RemoteAuthorityResolver): Disposable;
+    export function registerResourceLabelFormatter(formatter: ResourceLabelFormatter): Disposable;
   }
 }

@@ -27,6 +27,7 @@ export async function bridge(options: BridgeOptions): Promise<void> {
     directory,
     key,
     customizations: customizationsFor(record, options.env),
+    name: record.name,
     signal: options.signal,
   });
 }

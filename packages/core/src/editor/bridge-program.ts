@@ -6,11 +6,13 @@ export interface BridgeArguments {
   readonly server: string;
   /** For a server that has to be started. */
   readonly customizations: Customizations;
+  /** Of the environment, for people. */
+  readonly name: string;
 }
 
-/** `NODE -e bridgeProgram SERVER CUSTOMIZATIONS`, as a command. */
-export function bridgeCommand(node: string, { server, customizations }: BridgeArguments): readonly string[] {
-  return [node, '-e', bridgeProgram, server, JSON.stringify(customizations)];
+/** `NODE -e bridgeProgram SERVER CUSTOMIZATIONS NAME`, as a command. */
+export function bridgeCommand(node: string, { server, customizations, name }: BridgeArguments): readonly string[] {
+  return [node, '-e', bridgeProgram, server, JSON.stringify(customizations), name];
 }
 
 /**
@@ -23,7 +25,7 @@ export function bridgeCommand(node: string, { server, customizations }: BridgeAr
  */
 const bridgeProgram = `
 const fs = require('node:fs'), net = require('node:net'), os = require('node:os'), path = require('node:path');
-const server = process.argv[1], wanted = JSON.parse(process.argv[2]), uid = process.getuid();
+const server = process.argv[1], wanted = JSON.parse(process.argv[2]), name = process.argv[3], uid = process.getuid();
 const product = JSON.parse(fs.readFileSync(path.join(server, 'product.json'), 'utf8'));
 const place = '/tmp/devenv-editor-' + uid;
 const key = path.basename(path.dirname(server));
@@ -89,7 +91,7 @@ async function reach() {
 prepare();
 reach().then((socket) => {
   const { commit, version } = product;
-  process.stdout.write(JSON.stringify({ schema: 1, version, commit, token: fs.readFileSync(at('token'), 'utf8') }) + '\\n');
+  process.stdout.write(JSON.stringify({ schema: 1, version, commit, name, token: fs.readFileSync(at('token'), 'utf8') }) + '\\n');
   process.stdin.pipe(socket).pipe(process.stdout);
   process.stdin.on('end', () => socket.end(() => process.exit(0)));
   socket.on('error', () => {}).on('close', () => process.exit(0));

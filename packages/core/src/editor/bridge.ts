@@ -14,21 +14,24 @@ export interface BridgeOptions {
   readonly key: string;
   /** For a server that is started now. */
   readonly customizations: Customizations;
+  /** Of the environment. */
+  readonly name: string;
   readonly signal: AbortSignal;
 }
 
 /**
  * Connects our own stdin and stdout to the editor's server in a running container, which is started when it does not run: one line of
- * JSON (version, commit, token), then the server's protocol. Ends with either side.
+ * JSON (`Greeting`), then the server's protocol. Ends with either side.
  * @throws UserError EDITOR_FAILED, NOT_RUNNING
  */
-export async function bridge(container: Pick<Container, 'exec'>, { directory, key, customizations, signal }: BridgeOptions): Promise<void> {
+export async function bridge(container: Pick<Container, 'exec'>, options: BridgeOptions): Promise<void> {
+  const { directory, key, customizations, name, signal } = options;
   if (!existsSync(editorTree(directory, key).node))
     throw new UserError('EDITOR_FAILED', `There is no server for this editor in ${join(directory, key)}.`, {
       hint: 'Fetch it: devenv code',
     });
   const inside = editorTree(editorPath, key);
-  const { exitCode } = await startIn(container, bridgeCommand(inside.node, { server: inside.server, customizations }), signal);
+  const { exitCode } = await startIn(container, bridgeCommand(inside.node, { server: inside.server, customizations, name }), signal);
   if (exitCode !== 0) throw new UserError('EDITOR_FAILED', "The editor's server in the environment cannot be reached; it says why above.");
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { extname, join as joinPath, resolve } from 'node:path';
+import { delimiter, dirname, extname, join as joinPath, resolve } from 'node:path';
 import { Duplex } from 'node:stream';
 import { serveLoopback, type Answer, type LoopbackServer, type WebSocket } from '../base/loopback-server.ts';
 import { getOver } from '../base/http-over-stream.ts';
@@ -36,7 +36,7 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
     readonly version: string;
     readonly commit: string;
   };
-  const local = localServer({ ...options, product, env: program.env });
+  const local = localServer({ ...options, product, env: withOwnProgram(program) });
   const open = (authority: string): Promise<Connection> =>
     authority === hostAuthority ? local.connect() : Promise.resolve(bridgeTo(authority, program));
   const server = await serveLoopback({
@@ -72,6 +72,11 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
       await local[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Terminals of this machine's windows find devenv, also where nobody has put it into the PATH. */
+function withOwnProgram({ command, env }: DevenvProgram): DevenvProgram['env'] {
+  return { ...env, PATH: [env['PATH'], dirname(command)].filter(Boolean).join(delimiter) };
 }
 
 type Open = (authority: string) => Promise<Connection>;

@@ -6,6 +6,8 @@ export interface Greeting {
   readonly version: string;
   readonly commit: string;
   readonly token: string;
+  /** Of the environment; this machine has none. */
+  readonly name?: string;
 }
 
 /** Reads no more than the line. @throws Error when it ends before */

@@ -77,8 +77,12 @@ async function startServer({ tree, runtime, data, env }: LocalServerOptions) {
   }
 }
 
-/** Runs the program that is the first argument, and ends with its stdin, whose other end we hold: nothing stays behind when we are killed. */
+/**
+ * Runs the program that is the first argument, and ends with its stdin, whose other end we hold: nothing stays behind when we are killed.
+ * The server starts its extension hosts with its own options of Node, which must not be to run this.
+ */
 const endsWithUs = `
+process.execArgv.length = 0;
 process.stdin.on('close', () => process.kill(process.pid, 'SIGTERM')).resume();
 import(process.argv[1]);
 `;

@@ -73,7 +73,7 @@ const address = (uri) => {
 create(document.body, {
   remoteAuthority,
   additionalBuiltinExtensions: [extension('resolver'), extension('extension')],
-  enableWorkspaceTrust: false,
+  enableWorkspaceTrust: true,
   productConfiguration: {
     nameShort: 'devenv', nameLong: 'devenv code', applicationName: 'devenv', dataFolderName: '.devenv-code', urlProtocol: 'devenv-code',
     version: settings.version, commit: settings.commit, quality: 'stable',
@@ -89,6 +89,7 @@ create(document.body, {
     'workbench.secondarySideBar.defaultVisibility': 'hidden',
     'chat.disableAIFeatures': true,
     'telemetry.telemetryLevel': 'off',
+    'security.workspace.trust.startupPrompt': 'once', // else there is only a banner, and nothing of ours
     'extensions.autoCheckUpdates': false,
   },
   workspaceProvider: {

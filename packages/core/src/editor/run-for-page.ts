@@ -3,7 +3,7 @@ import { exitCodeOf } from '../base/processes.ts';
 import { startDevenv, type DevenvProgram } from './devenv-program.ts';
 
 /** What the extension asks for. Its page may do the same in a terminal; the list is there so that a slip of it stays small. */
-const allowed = new Set(['up', 'stop', 'down', 'ps', 'status', 'config', 'init', 'plan', 'build', 'exec', 'why', 'doctor']);
+const allowed = new Set(['up', 'stop', 'down', 'ps', 'status', 'init', 'plan', 'exec', 'doctor']);
 
 /** Runs one devenv command for a page. The messages are in docs/editors.md. */
 export function runForPage(socket: WebSocket, program: DevenvProgram): void {
