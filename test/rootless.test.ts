@@ -161,3 +161,17 @@ test('one id alone is enough for an image, is named, and refuses what it cannot 
     for (const [path, text] of saved) writeFileSync(path, text);
   }
 });
+
+test('an id that no account has can use devenv, as orchestrators give one', async () => {
+  const [id, base] = [65_533, join(scratch, 'nobody')];
+  mkdirSync(base);
+  execFileSync('chown', [String(id), base]);
+  writeFileSync(join(base, 'devenv.json'), JSON.stringify({ image: { archive: image } }));
+  const args = [`--reuid=${id}`, `--regid=${id}`, '--clear-groups', 'env', '-i', `PATH=${process.env['PATH']}`, `HOME=${base}`, launcher];
+  const devenv = (...words: readonly string[]): Promise<Omit<Result, 'json'>> => runProcess('setpriv', [...args, ...words], { cwd: base });
+  const found = await devenv('doctor');
+  expect([found.stderr, found.stdout]).toEqual(['', expect.stringContaining(`echo ${id}:100000:65536 | sudo tee -a /etc/subuid`)]);
+  expect(await devenv('ps')).toMatchObject({ exitCode: 0 });
+  expect(await devenv('run', '--', 'id', '-u')).toMatchObject({ exitCode: 0, stdout: '0\n' });
+  await devenv('down');
+});

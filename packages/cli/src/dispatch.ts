@@ -108,5 +108,7 @@ async function oclifConfig(): Promise<Config> {
     valid: true,
     version: packageFile.version,
   };
+  // oclif asks the system for the user's shell, which fails for an id that no account has, as orchestrators give.
+  process.env['SHELL'] ??= '/bin/sh';
   return await Config.load({ root, plugins: new Map([['devenv', plugin]]) } as unknown as Parameters<typeof Config.load>[0]);
 }

@@ -1,8 +1,7 @@
-import { userInfo } from 'node:os';
 import { readText } from '../../base/files.ts';
 import { idMapping } from '../../base/user-namespace.ts';
 import { delegatedGroup } from './delegated-group.ts';
-import { subordinateIds } from './subordinate-ids.ts';
+import { accountName, subordinateIds } from './subordinate-ids.ts';
 import { tryRead, whyNoNamespace, type Read } from './why-no-namespace.ts';
 
 /** What a probe found, and what to do when it is not good. */
@@ -31,26 +30,18 @@ export function probeUser(): Finding {
 /** More ids than one's own: without them all is still possible that needs one user. */
 export function probeSubordinateIds(): Finding {
   const { kind, user } = idMapping();
-  const name = userName(user.uid);
-  const fix = `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name} (any 65536 ids that nobody has), then devenv down everywhere`;
+  const account = accountName(user.uid);
+  const name = account ?? String(user.uid);
+  const give =
+    account === undefined
+      ? `echo ${name}:100000:65536 | sudo tee -a /etc/subuid /etc/subgid`
+      : `sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${name}`;
+  const fix = `${give} (any 65536 ids that nobody has), then devenv down everywhere`;
   if (kind === 'range') return { ok: true, answer: '/etc/subuid and /etc/subgid' };
   if (kind === 'single' && subordinateIds(user.uid))
     return { ok: false, answer: 'given since this namespace was made', fix: 'devenv down everywhere, or log out and in' };
   if (kind !== 'single' && subordinateIds(user.uid)) return { ok: true, answer: '/etc/subuid and /etc/subgid' };
   return { ok: false, answer: `none for ${name} in /etc/subuid and /etc/subgid: only the single-id mode is possible`, fix };
-}
-
-function userName(uid: number): string {
-  try {
-    return (
-      readText('/etc/passwd')
-        ?.split('\n')
-        .map((line) => line.split(':'))
-        .find(([, , id]) => Number(id) === uid)?.[0] ?? userInfo().username
-    );
-  } catch {
-    return String(uid);
-  }
 }
 
 /** Whether limits can be kept: always for root, for a normal user where control groups are delegated. */

@@ -15,13 +15,21 @@ export interface SubordinateIds {
 
 /** Of the user with this id; undefined without any. */
 export function subordinateIds(uid: number): SubordinateIds | undefined {
-  const account = (readText('/etc/passwd') ?? '')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([, , id]) => Number(id) === uid);
-  const names = [account?.[0] ?? userInfo().username, String(uid)];
+  const names = [accountName(uid), String(uid)].filter((name) => name !== undefined);
   const [uids, gids] = ['/etc/subuid', '/etc/subgid'].map((path) => rangeIn(readText(path) ?? '', names));
   return uids && gids ? { uids, gids } : undefined;
+}
+
+/** The name of a user. Undefined for an id that nobody has, as orchestrators like to give. */
+export function accountName(uid: number): string | undefined {
+  const accounts = (readText('/etc/passwd') ?? '').split('\n').map((line) => line.split(':'));
+  const own = accounts.find(([, , id]) => Number(id) === uid)?.[0];
+  if (own !== undefined || uid !== process.getuid!()) return own; // as root of a namespace one has root's name
+  try {
+    return userInfo().username; // from a directory service
+  } catch {
+    return undefined;
+  }
 }
 
 /** subuid(5): `name-or-uid:first:count` a line. */

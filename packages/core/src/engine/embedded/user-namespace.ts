@@ -1,5 +1,4 @@
 import { readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Directories } from '../../base/directories.ts';
@@ -82,7 +81,7 @@ async function holdAgain(heir: LivingProcess, init: string): Promise<LivingProce
 
 async function holdNew(init: string): Promise<LivingProcess> {
   const unshare = findProgram('unshare') ?? missing('unshare', 'util-linux');
-  const { uid, gid } = userInfo();
+  const [uid, gid] = [process.getuid!(), process.getgid!()];
   const ids = subordinateIds(uid);
   const holder = await startHolder(unshare, ['--user', '--', init, '-P']);
   try {
