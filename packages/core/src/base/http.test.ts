@@ -70,6 +70,18 @@ test('a certificate that nobody here knows is refused, with what to do', async (
   expect((failure as HttpFailure).temporary).toBe(false);
 });
 
+test('a proxy that does not answer is named, and is not taken for the server', async () => {
+  const failed = (proxy: string): Promise<unknown> =>
+    httpClient({ HTTPS_PROXY: proxy })(new URL('https://registry.example/')).catch((error: unknown) => error);
+  expect(await failed('http://127.0.0.1:9')).toMatchObject({
+    message: 'the proxy 127.0.0.1:9, through which registry.example is asked, refuses connections (ECONNREFUSED)',
+    hint: expect.stringContaining('HTTPS_PROXY'),
+  });
+  expect(await failed('http://proxy.invalid:9')).toMatchObject({
+    message: expect.stringMatching(/^the proxy proxy\.invalid, .* cannot be/),
+  });
+});
+
 test('an authority of the bundle in SSL_CERT_FILE is trusted', async () => {
   expect(await text(httpClient({ SSL_CERT_FILE: certificate() }), url)).toBe('secret answer');
 });

@@ -170,6 +170,14 @@ function failureOf(error: unknown, url: URL, signal: AbortSignal | undefined): u
     return new HttpFailure(`${url.host} does not speak HTTP as it should`, { temporary: false, cause: error });
   const code = codeOf(error);
   const known = reasons[code];
+  const proxy = known && proxyOf(error, url);
+  if (known && proxy !== undefined)
+    return new HttpFailure(`the proxy ${proxy}, through which ${url.host} is asked, ${known.text} (${code})`, {
+      temporary: false,
+      ...known,
+      hint: 'Look at HTTPS_PROXY, HTTP_PROXY and NO_PROXY.',
+      cause: error,
+    });
   if (known) return new HttpFailure(`${url.host} ${known.text} (${code})`, { temporary: false, ...known, cause: error });
   if (isCertificateCode(code))
     return new HttpFailure(`${url.host} has a certificate that is not trusted here (${code})`, {
@@ -181,6 +189,17 @@ function failureOf(error: unknown, url: URL, signal: AbortSignal | undefined): u
     return new HttpFailure(`${url.host}: ${(error as Error).message || code}`, { temporary: code === 'UND_ERR_SOCKET', cause: error });
   }
   return error;
+}
+
+/** Whom the failed connection was for, when that is not the server itself. */
+function proxyOf(error: unknown, url: URL): string | undefined {
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
+  for (let at = error as { cause?: unknown; errors?: unknown[] } | undefined; at; at = (at.cause ?? at.errors?.[0]) as typeof at) {
+    const failed = at as { address?: string; port?: number; hostname?: string };
+    if (failed.hostname !== undefined && failed.hostname !== url.hostname) return failed.hostname;
+    if (failed.port !== undefined && failed.port !== port) return `${failed.address}:${failed.port}`;
+  }
+  return undefined;
 }
 
 /** The code of the failure, or of the first cause that has one: several addresses fail together in an AggregateError. */
@@ -200,7 +219,7 @@ function isCertificateCode(code: string): boolean {
 }
 
 const certificateHint =
-  'Is there a proxy that re-signs https? Install its authority on this machine (update-ca-certificates), or name it in SSL_CERT_FILE.';
+  'Is its authority your own, or is there a proxy that re-signs https? Install the authority on this machine (update-ca-certificates), or name its file: "ca" of the registry in devenv\'s config.json, or SSL_CERT_FILE.';
 
 const silent = { text: 'was silent for too long', reason: 'silence', temporary: true } as const;
 const notEncrypted = { text: 'does not speak https', hint: 'http is used for this machine itself only.', reason: 'no https' } as const;

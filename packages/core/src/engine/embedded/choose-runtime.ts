@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../../base/directories.ts';
+import { diskFull, hasNoSpace, isDiskFull } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import { readJson, readText } from '../../base/files.ts';
 import { run } from '../../base/processes.ts';
@@ -41,7 +42,7 @@ export function runtimeProgram(wanted: string): string | undefined {
   return modified(wanted) === undefined ? undefined : wanted;
 }
 
-/** @throws UserError TOOL_MISSING, RUNTIME_FAILED, with the reason of each */
+/** @throws UserError TOOL_MISSING, RUNTIME_FAILED, with the reason of each; DISK_FULL */
 async function choose(directories: Directories, names: readonly string[]): Promise<OciRuntime> {
   const file = join(directories.runtime, 'oci-runtime.json');
   const known = readJson<Answer>(file);
@@ -58,6 +59,7 @@ async function choose(directories: Directories, names: readonly string[]): Promi
     }
     failures.push(`  ${name}  ${failure}`);
   }
+  if (hasNoSpace(directories.runtime)) throw diskFull(directories.runtime);
   const isAbsent = names.every((name) => runtimeProgram(name) === undefined);
   throw new UserError(isAbsent ? 'TOOL_MISSING' : 'RUNTIME_FAILED', ['No OCI runtime works here.', ...failures].join('\n'), {
     hint: isAbsent
@@ -104,7 +106,7 @@ export async function tryRuntime(runtime: OciRuntime, directories: Directories):
     if (exitCode === 0) return stdout.includes('catatonit') ? undefined : 'ran nothing'; // the init was asked for its version
     return `fails: ${(readText(log) || stderr).trim().replace(/^\S+Z: /gm, '')}`;
   } catch (error) {
-    return `fails: ${(error as Error).message}`;
+    return isDiskFull(error) ? 'could not be tried: the disk is full' : `fails: ${(error as Error).message}`;
   } finally {
     if (existsSync(join(runtime.root, id))) await deleteFromRuntime(runtime, id);
     await removeCgroup(cgroup);
