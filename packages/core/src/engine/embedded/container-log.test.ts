@@ -66,6 +66,37 @@ test('following begins before there is a log, and an abort ends it', async () =>
   expect(await all).toBe('one\n');
 });
 
+test('a log of very many lines is told piece by piece, also when another takes its place meanwhile', { timeout: 20_000 }, async () => {
+  const many = 200_000;
+  writeFileSync(path, entry('one').repeat(many));
+  const replace = (): void => {
+    appendFileSync(path, entry('two').repeat(many));
+    writeFileSync(join(folder, 'new'), entry('three').repeat(many));
+    renameSync(join(folder, 'new'), path);
+    written = false;
+  };
+  const counts: Record<string, number> = {};
+  for await (const { bytes } of readLog(path, () => written, { follow: true })) {
+    const text = Buffer.from(bytes).toString();
+    counts[text] = (counts[text] ?? 0) + 1;
+    if (text === 'one' && counts[text] === many) replace();
+  }
+  expect(counts).toEqual({ one: many, two: many, three: many });
+  expect(await told({ follow: false, tail: 2 })).toBe('three\nthree\n');
+});
+
+test('what is written while it is told is left out without following, and does not keep an abort from being heard', async () => {
+  writeFileSync(path, entry('one').repeat(3));
+  let count = 0;
+  for await (const _ of readLog(path, () => true, { follow: false })) appendFileSync(path, entry(String(count++)));
+  expect(count).toBe(3);
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), 100);
+  const more = entry('more').repeat(20);
+  for await (const _ of readLog(path, () => true, { follow: true, signal: controller.signal })) appendFileSync(path, more);
+  expect(controller.signal.aborted).toBe(true);
+});
+
 function entry(text: string, stream = 'stdout', kind = 'F'): string {
   return `2026-11-24T10:00:00.123456789+00:00 ${stream} ${kind} ${text}\n`;
 }

@@ -1,11 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { isMissing } from '../../base/files.ts';
 import type { LogLine, LogOptions } from '../engine.ts';
 import { containerFiles, readProcesses } from './container-files.ts';
 import { isAlive } from './living-process.ts';
 
 const pollMilliseconds = 200;
+const pieceBytes = 256 * 1024;
+const slackLines = 4096;
 
 /** conmon writes the last words of a container when its init has ended. */
 export function containerLog(directory: string, options: LogOptions): AsyncIterable<LogLine> {
@@ -18,39 +20,44 @@ export function containerLog(directory: string, options: LogOptions): AsyncItera
 
 /**
  * The log that conmon writes (`k8s-file`), from its beginning or its last `tail` lines on. `follow`: then what comes, until
- * nobody writes any more. conmon begins a full log anew: what it dropped is gone, nothing else is left out or told twice.
- * An abort ends it as the end of the log does.
+ * nobody writes any more; else what was there when it was asked for. conmon begins a full log anew: what it dropped is gone,
+ * nothing else is left out or told twice. An abort ends it as the end of the log does. Of a log only a piece is held in memory,
+ * and the lines that `tail` asks for.
  */
 export async function* readLog(path: string, isWritten: () => boolean, options: LogOptions): AsyncGenerator<LogLine> {
-  let isFirst = true;
-  for await (const lines of drains(path, options.follow ? isWritten : () => false, options.signal)) {
-    yield* isFirst && options.tail !== undefined ? lastLines(lines, options.tail) : lines;
-    isFirst = false;
-  }
-}
-
-/** All that there is, then each time all that has come: at most conmon's limit, so it fits in memory. */
-async function* drains(path: string, isWritten: () => boolean, signal: AbortSignal | undefined): AsyncGenerator<LogLine[]> {
-  let file: LogFile | undefined;
+  const { follow, tail, signal } = options;
+  let file = LogFile.open(path);
   try {
+    const there = file ? untilAborted(file.pieces(file.size), signal) : nothing();
+    yield* tail === undefined ? there : lastLines(there, tail);
     for (;;) {
+      if (!follow || signal?.aborted) return;
       // Asked before reading: what was written until the end is read then.
       const last = !isWritten();
       file ??= LogFile.open(path);
-      const lines = file?.read() ?? [];
+      if (file) yield* untilAborted(file.pieces(), signal);
       if (file?.isReplaced()) {
-        lines.push(...file.read()); // between our reading and the replacement
+        yield* untilAborted(file.pieces(), signal); // between our reading and the replacement
         file.close();
         file = LogFile.open(path);
-        lines.push(...(file?.read() ?? []));
+        continue;
       }
-      yield lines;
-      if (last || signal?.aborted) return;
+      if (last) return;
       await delay(pollMilliseconds, undefined, signal ? { signal } : {}).catch(() => {});
-      if (signal?.aborted) return;
     }
   } finally {
     file?.close();
+  }
+}
+
+async function* nothing(): AsyncGenerator<LogLine> {}
+
+/** A writer may be as fast as we are: between two pieces others have their turn, who may abort. */
+async function* untilAborted(pieces: Iterable<readonly LogLine[]>, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
+  for (const lines of pieces) {
+    if (signal?.aborted) return;
+    yield* lines;
+    await setImmediate();
   }
 }
 
@@ -76,23 +83,26 @@ class LogFile {
     }
   }
 
-  read(): LogLine[] {
-    if (fstatSync(this.descriptor).size < this.position) {
+  get size(): number {
+    return fstatSync(this.descriptor).size;
+  }
+
+  /** What has come since it was read, up to a position in the file. */
+  *pieces(end = Infinity): Generator<readonly LogLine[]> {
+    if (this.size < this.position) {
       this.position = 0;
       this.rest = Buffer.alloc(0);
     }
-    const chunks = [this.rest];
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(256 * 1024);
-      const count = readSync(this.descriptor, chunk, 0, chunk.length, this.position);
-      if (count === 0) break;
+    while (this.position < end) {
+      const chunk = Buffer.allocUnsafe(pieceBytes);
+      const count = readSync(this.descriptor, chunk, 0, Math.min(chunk.length, end - this.position), this.position);
+      if (count === 0) return;
       this.position += count;
-      chunks.push(chunk.subarray(0, count));
+      const text = Buffer.concat([this.rest, chunk.subarray(0, count)]);
+      const start = text.lastIndexOf(0x0a) + 1;
+      this.rest = text.subarray(start);
+      yield parseLog(text.subarray(0, start));
     }
-    const text = Buffer.concat(chunks);
-    const end = text.lastIndexOf(0x0a) + 1;
-    this.rest = text.subarray(end);
-    return parseLog(text.subarray(0, end));
   }
 
   isReplaced(): boolean {
@@ -120,7 +130,19 @@ function parseLog(text: Buffer): LogLine[] {
   return lines;
 }
 
-function lastLines(lines: readonly LogLine[], count: number): readonly LogLine[] {
+async function* lastLines(lines: AsyncIterable<LogLine>, count: number): AsyncGenerator<LogLine> {
+  let kept: LogLine[] = [];
+  let enough = slackLines;
+  for await (const line of lines) {
+    kept.push(line);
+    if (kept.length < enough) continue;
+    kept = cutToLast(kept, count);
+    enough = 2 * kept.length + slackLines; // now and then, not for each line: all that is kept is looked at
+  }
+  yield* cutToLast(kept, count);
+}
+
+function cutToLast(lines: LogLine[], count: number): LogLine[] {
   let [start, wanted] = [lines.length, count];
   const seen = new Set<LogLine['stream']>();
   for (; start > 0; start--) {
