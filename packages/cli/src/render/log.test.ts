@@ -37,6 +37,19 @@ test('a reader that has gone away ends it', async () => {
   expect(count).toBeLessThan(100);
 });
 
+test('a slow reader is waited for many times without a listener left behind', async () => {
+  const stdout = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => void setImmediate(done) });
+  const before = (['drain', 'close', 'error'] as const).map((name) => stdout.listenerCount(name));
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error): unknown => warnings.push(name);
+  process.on('warning', onWarning);
+  await writeLog(given(Array.from({ length: 50 }, () => lines[2]!)), 'timestamps', { stdout, stderr: new PassThrough() });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
+  expect(before.map((count, index) => stdout.listenerCount((['drain', 'close', 'error'] as const)[index]!) - count)).toEqual([0, 0, 1]);
+});
+
 async function* given(all: readonly LogLine[]): AsyncGenerator<LogLine> {
   for (const line of all) yield await Promise.resolve(line);
 }

@@ -25,7 +25,17 @@ export async function writeLog(
     const stream = form === 'json' || line.stream === 'stdout' ? stdout : stderr;
     const bytes = form === 'json' ? Buffer.from(asJson(line)) : asBytes(line, form === 'timestamps' && begun[line.stream]);
     begun[line.stream] = line.complete;
-    if (!stream.write(bytes) && !closed) await Promise.race([once(stream, 'drain'), once(stream, 'close')]).catch(onError);
+    if (!stream.write(bytes) && !closed) await untilWritten(stream).catch(onError);
+  }
+}
+
+/** Or until nobody reads any more. Leaves no listener behind: a log has many lines. */
+async function untilWritten(stream: Writable): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race(['drain', 'close'].map((name) => once(stream, name, { signal: done.signal })));
+  } finally {
+    done.abort();
   }
 }
 
