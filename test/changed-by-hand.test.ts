@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeEmptyRig, type Rig } from './rig.ts';
+import { makeEmptyRig, runProcess, type Rig } from './rig.ts';
 import { writeBusyboxLayout } from './tiny-image.ts';
 
 let rig: Rig;
@@ -92,6 +92,21 @@ test('files are copied as docker cp has it, both ways, running or stopped', asyn
   const missing = await rig.devenv(['cp', ':/none', '.', '--json'], { cwd });
   expect(missing.json).toMatchObject({ code: 'FILE_NOT_FOUND' });
   expect((await rig.devenv(['cp', 'a', 'b', '--json'], { cwd })).json).toMatchObject({ code: 'USAGE' });
+});
+
+test('what is written over a pipe or a link leaves it what it is', async () => {
+  const at = (name: string): string => join(aside, name);
+  execFileSync('mkfifo', [at('pipe')]);
+  symlinkSync('linked', at('to-linked'));
+  const refused = await rig.devenv(['cp', ':/one', at('pipe'), '--json'], { cwd });
+  expect(refused.json).toMatchObject({ code: 'BAD_VALUE', message: expect.stringContaining('a pipe') as string });
+  await rig.ok(['cp', ':/one', at('to-linked')], { cwd });
+  const reading = runProcess('tar', ['-tf', at('pipe')]);
+  await rig.ok(['export', '-o', at('pipe')], { cwd });
+  expect((await reading).stdout).toContain('etc/passwd');
+  await rig.ok(['save', '-o', at('to-linked'), 'image'], { cwd });
+  expect([lstatSync(at('pipe')).isFIFO(), lstatSync(at('to-linked')).isSymbolicLink()]).toEqual([true, true]);
+  expect(execFileSync('tar', ['-tf', at('linked')], { encoding: 'utf8' })).toContain('manifest.json');
 });
 
 test('links that a container makes lead nowhere outside of it, whichever way is copied', async () => {

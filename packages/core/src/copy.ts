@@ -6,14 +6,14 @@ import { UserError } from './base/errors.ts';
 import { chooseContainer } from './choose-container.ts';
 import { decompressed } from './oci/layer-stream.ts';
 import { placesOf } from './open-tools.ts';
-import { pushed, wholeFile } from './save.ts';
 import { unpackTree } from './store/unpack-layer.ts';
+import { writeOutput, type Output } from './write-output.ts';
 
 export interface ExportOptions extends Options {
   /** Of a container; undefined: this folder's environment. */
   readonly name?: string;
   /** An absolute path, or a stream. */
-  readonly output: string | Writable;
+  readonly output: Output;
 }
 
 /** Writes a container's file system as a tar, without what is mounted in it. Gives the bytes written. */
@@ -79,17 +79,19 @@ async function* bytesOf(stream: Readable): AsyncGenerator<Buffer> {
 
 async function writeTar(
   tar: AsyncIterable<Buffer>,
-  { output, signal }: { readonly output: string | Writable; readonly signal: AbortSignal },
+  { output, signal }: { readonly output: Output; readonly signal: AbortSignal },
 ): Promise<number> {
   let bytes = 0;
-  const fill = async (write: (chunk: Buffer) => void | Promise<void>): Promise<void> => {
-    for await (const chunk of tar) {
-      signal.throwIfAborted();
-      bytes += chunk.length;
-      await write(chunk);
-    }
-  };
-  if (typeof output === 'string') await wholeFile(output, fill);
-  else await fill((chunk) => pushed(output, chunk));
+  await writeOutput(
+    output,
+    async (write) => {
+      for await (const chunk of tar) {
+        signal.throwIfAborted();
+        bytes += chunk.length;
+        await write(chunk);
+      }
+    },
+    signal,
+  );
   return bytes;
 }

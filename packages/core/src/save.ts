@@ -1,6 +1,5 @@
-import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
 import type { Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import { findImage, shownName } from './images.ts';
@@ -8,6 +7,7 @@ import { openImages, shareStore } from './open-tools.ts';
 import { directoryOfImageFiles, tarOfImageFiles, type ImageFiles } from './registry/image-files.ts';
 import { writeDockerArchive, writeLayout, type NamedOutput } from './registry/write-images.ts';
 import { imageOf, type KeptImage } from './store/image-store.ts';
+import { outputTrouble, writeOutput, type Output } from './write-output.ts';
 
 export type SaveFormat = 'docker-archive' | 'oci-archive' | 'oci-layout';
 
@@ -15,7 +15,7 @@ export interface SaveOptions extends Options {
   readonly names: readonly string[];
   readonly format: SaveFormat;
   /** A file, or the directory of a layout; absolute. Or a stream that takes an archive. */
-  readonly output: string | Writable;
+  readonly output: Output;
 }
 
 export interface SaveResult {
@@ -56,7 +56,7 @@ export async function save(options: SaveOptions): Promise<SaveResult> {
   options.report({ ...task, state: 'started' });
   const end = (state: 'done' | 'failed'): void => options.report({ ...task, state, seconds: (performance.now() - started) / 1000 });
   try {
-    await writeOutput(options, writeTo);
+    await writeImages(options, writeTo);
   } catch (error) {
     end('failed');
     throw error;
@@ -65,36 +65,27 @@ export async function save(options: SaveOptions): Promise<SaveResult> {
   return { images: [...outputs.values()].map(({ kept }) => shownName(kept) ?? kept.id), bytes };
 }
 
-async function writeOutput({ format, output }: SaveOptions, writeTo: (files: ImageFiles) => Promise<void>): Promise<void> {
-  if (format === 'oci-layout') {
-    if (typeof output !== 'string') throw new UserError('USAGE', 'A layout is a directory.', { hint: 'Name it: --output DIRECTORY' });
-    if (existsSync(output) && readdirSync(output).length > 0)
-      throw new UserError('BAD_VALUE', `${output} is not empty.`, { hint: 'Name a directory that is empty, or that does not exist yet.' });
-    return writeTo(directoryOfImageFiles(output));
-  }
-  if (typeof output !== 'string') return writeTo(tarOfImageFiles((bytes) => pushed(output, bytes)));
-  await wholeFile(output, (write) => writeTo(tarOfImageFiles(async (bytes) => write(bytes))));
-}
-
-/** Takes bytes as fast as the stream does. */
-export function pushed(stream: Writable, bytes: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve())));
-}
-
-/** The file has its name when all of it is written; a failure leaves nothing. */
-export async function wholeFile(path: string, fill: (write: (bytes: Buffer) => void) => Promise<void>): Promise<void> {
-  const part = `${path}.${process.pid}.part`;
-  const descriptor = openSync(part, 'wx', 0o666); // as the umask has it: it is the user's own file
+async function writeImages({ format, output, signal }: SaveOptions, writeTo: (files: ImageFiles) => Promise<void>): Promise<void> {
+  if (format !== 'oci-layout') return writeOutput(output, (write) => writeTo(tarOfImageFiles(async (bytes) => write(bytes))), signal);
+  if (typeof output !== 'string') throw new UserError('USAGE', 'A layout is a directory.', { hint: 'Name it: --output DIRECTORY' });
   try {
-    await fill((bytes) => {
-      for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
-    });
-    fsyncSync(descriptor);
-    renameSync(part, path);
+    if (listed(output).length > 0)
+      throw new UserError('BAD_VALUE', `${output} is not empty.`, { hint: 'Name a directory that is empty, or that does not exist yet.' });
+    await writeTo(directoryOfImageFiles(output));
   } catch (error) {
-    rmSync(part, { force: true });
+    const { path } = error as NodeJS.ErrnoException;
+    throw path === undefined || path.startsWith(output) ? outputTrouble(output, error) : error; // it may be the store's
+  }
+}
+
+/** @throws UserError BAD_VALUE when it is no directory */
+function listed(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    if (code === 'ENOTDIR') throw new UserError('BAD_VALUE', `${directory} is no directory.`, { hint: 'A layout is one: name another.' });
     throw error;
-  } finally {
-    closeSync(descriptor);
   }
 }

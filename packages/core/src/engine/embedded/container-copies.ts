@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync } from 'node:fs';
-import { basename, dirname, posix } from 'node:path';
+import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readlinkSync } from 'node:fs';
+import { basename, dirname, posix, resolve } from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { isMissing } from '../../base/files.ts';
 import { canonicalTar } from '../../oci/tar-writer.ts';
@@ -34,7 +34,7 @@ export async function copyOut(directory: string, path: string, target: string, {
   await using shown = await showTree(directory, context);
   const [uid, gid] = [process.getuid!(), process.getgid!()];
   const ownerOf: CopyBetweenOptions['ownerOf'] = (owner) => (options.keepOwners ? swapOwner(shown.record.ids, owner) : { uid, gid });
-  copy([inside(shown.root), rooted(path)], [host, target], { ...options, ownerOf });
+  copy([inside(shown.root), rooted(path)], [host, linked(target)], { ...options, ownerOf });
 }
 
 export async function copyIn(directory: string, source: string, path: string, { context, ...options }: Copying): Promise<void> {
@@ -106,6 +106,12 @@ const host: Side = (path) => {
     [Symbol.dispose]: () => closeSync(descriptor),
   };
 };
+
+/** As Docker: a link to what is not there yet says where to make it. */
+function linked(target: string): string {
+  const isLink = lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  return isLink && !existsSync(target) ? resolve(dirname(target), readlinkSync(target)) : target;
+}
 
 /** As Docker: a path inside begins at the root, whether it says so or not. */
 function rooted(path: string): string {

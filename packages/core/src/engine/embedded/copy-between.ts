@@ -33,15 +33,17 @@ export interface CopyBetweenOptions {
  * Copies `from` to `to`, over what is there: a directory into one of that name, everything else in the place of what has the
  * name. Either side may be a tree that a hostile container changes meanwhile: each directory is opened from the one that holds it, so
  * that no link is followed on either side. Both paths are one name in an open directory (`/proc/self/fd/N/name`), or a directory itself.
- * @throws UserError BAD_VALUE where a file would have to become a directory, or the other way round
+ * @throws UserError BAD_VALUE where a file would have to become a directory, or the other way round, or take the place of a device or pipe
  */
 export function copyBetween(from: string, to: string, options: CopyBetweenOptions): void {
   const stats = lstatSync(pathOf(from));
   if (stats.isDirectory()) return copyDirectory(from, to, stats, options);
-  if (lstatSync(pathOf(to), { throwIfNoEntry: false })?.isDirectory()) throw inTheWay(to, 'a directory');
+  if (!stats.isSymbolicLink() && !stats.isFile()) return options.onLeftOut(from.slice(from.lastIndexOf('/') + 1));
+  const there = lstatSync(pathOf(to), { throwIfNoEntry: false });
+  if (there?.isDirectory()) throw inTheWay(to, 'a directory');
+  if (there && !there.isFile() && !there.isSymbolicLink()) throw inTheWay(to, 'a device, a pipe or a socket');
   if (stats.isSymbolicLink()) copyLink(from, to, stats, options);
-  else if (stats.isFile()) copyFile(from, to, options);
-  else options.onLeftOut(from.slice(from.lastIndexOf('/') + 1));
+  else copyFile(from, to, options);
 }
 
 /** What is in a directory goes into one that is there. */
