@@ -87,6 +87,7 @@ async function create(
     layer: image.layers.at(-1)?.layer,
     hostname: name.slice(0, 63),
     command: connected ? [] : command,
+    stopSignal: config.stopSignal,
     env: { PATH: defaultPath, ...transport.env, ...config.env, ...options.extraEnv },
     user: options.user ?? (config.user === '' ? 'root' : config.user),
     workdir: posix.resolve('/', config.workdir, options.workdir ?? '.'),

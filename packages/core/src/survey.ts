@@ -96,8 +96,9 @@ export async function findContainer(tools: Tools, id: EnvironmentId): Promise<Co
 export function specOf(found: Survey, layer: LayerId | undefined, runs: boolean): ContainerSpec {
   const { environmentId: id, containerId, transport } = found;
   const spec = makeSpec(found.plan.container, { environmentId: id, containerId, layer, transport });
-  const { entrypoint, command } = found.plan.image;
-  return { ...spec, command: runs ? [...entrypoint, ...command] : [], labels: { ...spec.labels, 'devenv.role': 'environment' } };
+  const { entrypoint, command, stopSignal } = found.plan.image;
+  const job = runs ? { command: [...entrypoint, ...command], ...(stopSignal === undefined ? {} : { stopSignal }) } : { command: [] };
+  return { ...spec, ...job, labels: { ...spec.labels, 'devenv.role': 'environment' } };
 }
 
 /** What differs between an environment and its file; empty when `up` has nothing to do but to start it. */

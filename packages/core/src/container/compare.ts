@@ -78,6 +78,7 @@ const fields = {
   layer: 'restart',
   hostname: 'restart',
   command: 'restart',
+  stopSignal: 'restart',
   user: 'restart',
   workdir: 'restart',
   mounts: 'restart',

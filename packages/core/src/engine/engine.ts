@@ -167,6 +167,8 @@ export interface ContainerSpec {
   readonly hostname: string;
   /** The command that an init runs as its child; empty: the container idles until stopped. */
   readonly command: readonly string[];
+  /** What the command is asked to end with, as images write it (`SIGQUIT`); absent: SIGTERM. */
+  readonly stopSignal?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   /** Name or uid, with an optional `:group`, looked up in the image's /etc/passwd and /etc/group. */
   readonly user: string;

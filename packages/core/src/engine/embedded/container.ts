@@ -31,6 +31,7 @@ import { deleteFromRuntime, enterEngineNamespace, runtimeRoot } from './oci-runt
 import { detachAll, isMounted } from './overlay.ts';
 import type { Writable } from './storage/storage-driver.ts';
 import { readNetworkUse, readUse } from './resource-use.ts';
+import { stopSignalNumber } from './stop-signal.ts';
 import { endStrays } from './strays.ts';
 import { updateContainer } from './update-container.ts';
 import { launch, lowerDirectories, mountRoot, storageOf, type StartContext } from './start-container.ts';
@@ -199,7 +200,9 @@ export function containerLock(directories: Directories, id: string): string {
 export async function endProcesses(directory: string, graceSeconds: number): Promise<void> {
   const processes = readProcesses(directory);
   if (!processes) return;
-  signalProcess(processes.init, 'SIGTERM');
+  const spec = readRecord(directory)?.spec;
+  // An init without a command ends at SIGTERM alone; else it passes on what it gets.
+  signalProcess(processes.init, spec && spec.command.length > 0 ? stopSignalNumber(spec.stopSignal) : 'SIGTERM');
   if (!(await isGone(processes.init, graceSeconds))) signalProcess(processes.init, 'SIGKILL');
   if (!(await isGone(processes.init, 10))) throw new Error(`process ${processes.init.pid} of ${directory} does not end`);
   if (!(await isGone(processes.conmon, 2))) signalProcess(processes.conmon, 'SIGKILL');

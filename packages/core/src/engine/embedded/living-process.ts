@@ -24,7 +24,7 @@ export function isAlive(known: LivingProcess | undefined): boolean {
 }
 
 /** Sends the signal when the process is still that one. */
-export function signalProcess(target: LivingProcess | undefined, signal: NodeJS.Signals): void {
+export function signalProcess(target: LivingProcess | undefined, signal: NodeJS.Signals | number): void {
   if (!target || !isAlive(target)) return;
   try {
     process.kill(target.pid, signal);

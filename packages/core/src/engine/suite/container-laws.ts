@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { UserError } from '../../base/errors.ts';
-import type { ContainerSpec } from '../engine.ts';
+import type { Container, ContainerSpec } from '../engine.ts';
 import { ask, type Rig } from './rig.ts';
 
 export function containerLaws(rig: Rig): void {
@@ -58,6 +58,14 @@ export function containerLaws(rig: Rig): void {
       expect((await stubborn.inspect()).exitCode).toBe(137);
     });
 
+    test('asks its command to end with the signal that it was made with, and hears the last words', async () => {
+      const script = 'trap "echo told to stop; exit 5" USR1; echo ready; while :; do sleep 0.1; done';
+      await using container = await rig.running({ command: ['sh', '-c', script], stopSignal: 'SIGUSR1' });
+      await expect.poll(() => words(container)).toBe('ready');
+      await container.stop();
+      expect([(await container.inspect()).exitCode, await words(container)]).toEqual([5, 'ready,told to stop']);
+    });
+
     test('has an init that reaps orphans', async () => {
       await ask(rig.box, '(sleep 0.1 &) ; true');
       await new Promise((resolve) => setTimeout(resolve, 400));
@@ -83,4 +91,10 @@ export function containerLaws(rig: Rig): void {
       );
     });
   });
+}
+
+async function words(container: Container): Promise<string> {
+  const lines: string[] = [];
+  for await (const { bytes } of container.logs({ follow: false })) lines.push(Buffer.from(bytes).toString());
+  return lines.join(',');
 }
