@@ -36,6 +36,7 @@ const forAnybody = [
   'extension',
   'extension-commands',
   'extension-trouble',
+  'lock-bases',
   'watch',
 ];
 

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { readText } from '../packages/core/src/base/files.ts';
 import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
 import { Chance, isFull, isRoot, kill, Machine, pause, seedOf, type Running } from './crash-rig.ts';
 import { launcher, runProcess } from './rig.ts';
@@ -81,13 +82,7 @@ const bundles = (): string[] =>
 const containers = (): string[] => machine.names('data/containers');
 const inContainer = (name: string) => (): boolean => containers().some((id) => existsSync(machine.path('data/containers', id, name)));
 const isJournalled = (doing: string) => (): boolean =>
-  containers().some((id) => {
-    try {
-      return readFileSync(machine.path('data/containers', id, 'journal.json'), 'utf8').includes(`"doing":"${doing}"`);
-    } catch {
-      return false;
-    }
-  });
+  containers().some((id) => readText(machine.path('data/containers', id, 'journal.json'))?.includes(`"doing":"${doing}"`) ?? false);
 
 const transitions: Readonly<Record<string, Transition>> = {
   pull: {
