@@ -80,6 +80,39 @@ test('one that runs in the background is reached by its port until it is stopped
   await rig.ok(['rm', 'web']);
 });
 
+test('one in the background keeps its terminal, and is stopped with the signal of its image', async () => {
+  await rig.ok(['run', '-dit', '--name', 'it', busy(), 'cat'], { cwd });
+  expect((await rig.ok(['ps', '--json'])).json['containers']).toMatchObject([{ name: 'it', state: 'running' }]);
+  await rig.ok(['commit', '--change', 'STOPSIGNAL SIGUSR1', 'it', 'busy-usr1:1']);
+  const script = 'trap "echo told; exit 5" USR1; echo ready; while :; do sleep 0.1; done';
+  await rig.ok(['run', '-d', '--name', 'told', 'busy-usr1:1', 'sh', '-c', script], { cwd });
+  await expect.poll(async () => (await rig.ok(['logs', 'told'])).stdout, { timeout: 10_000 }).toBe('ready\n');
+  await rig.ok(['stop', 'told']);
+  expect((await rig.ok(['logs', 'told'])).stdout).toBe('ready\ntold\n');
+  await rig.ok(['rm', '-f', 'it', 'told']);
+  await rig.ok(['rmi', 'busy-usr1:1']);
+});
+
+test('a start that is refused leaves no container, and what went to a terminal is not looked for in the log', async () => {
+  const refused = await rig.devenv(['run', '-it', '--keep', '--name', 'k', busy(), 'sh'], { cwd });
+  expect([refused.exitCode, refused.stderr]).toEqual([125, expect.stringContaining('leave -t away')]);
+  expect((await rig.ok(['ps', '-a', '--json'])).json['containers']).toEqual([]);
+  const kept = await rig.devenv(['run', '-i', '--keep', '--name', 'k', busy(), 'cat'], { cwd, input: 'typed\n' });
+  expect([kept.exitCode, kept.stdout]).toEqual([0, 'typed\n']);
+  expect(kept.stderr).not.toMatch(/devenv logs/);
+  const log = await rig.ok(['logs', '-f', 'k'], { cwd });
+  expect([log.stdout, log.stderr]).toEqual(['', expect.stringMatching(/is not recorded/)]);
+  await rig.ok(['rm', 'k']);
+});
+
+test('a directory is meant from that of the image on, and made, however it runs', async () => {
+  expect((await rig.ok(['run', '-w', 'deep/er', busy(), 'sh', '-c', 'pwd'], { cwd })).stdout).toBe('/tmp/deep/er\n');
+  expect((await rig.ok(['run', '--keep', '--name', 'deep', '-w', 'deep/er', busy(), 'sh', '-c', 'pwd'], { cwd })).stdout).toBe(
+    '/tmp/deep/er\n',
+  );
+  await rig.ok(['rm', 'deep']);
+});
+
 test('where there is a devenv.json the first word is a command, and flags for images are refused without one', async () => {
   const project = rig.project({ 'devenv.json': { image: 'scratch' } });
   writeFileSync(join(project, 'b'), '');

@@ -1,4 +1,4 @@
-import type { BuildOptions, BuildResult, Exit, Logs, Options } from './contract.ts';
+import type { BuildOptions, BuildResult, Logs, Options } from './contract.ts';
 import { atDisk } from './at-disk.ts';
 import type { CommitImageOptions } from './commit.ts';
 import type { KeptContainer } from './containers.ts';
@@ -12,7 +12,7 @@ import type { LoadedImage, LoadOptions } from './load.ts';
 import type { PullOptions, PullResult } from './pull.ts';
 import type { PushOptions, PushResult } from './push.ts';
 import type { FoundRepository, StoredCredentials } from './registry/registry.ts';
-import type { RunImageOptions } from './run-image.ts';
+import type { RunImageOptions, RunResult } from './run-image.ts';
 import type { SaveOptions, SaveResult } from './save.ts';
 
 export type * from './commit.ts';
@@ -69,7 +69,7 @@ export async function hasConfig(options: Options): Promise<boolean> {
 }
 
 /** Runs a command in a new container of an image. @throws UserError IMAGE_NOT_FOUND, PORT_TAKEN, COMMAND_NOT_FOUND, … */
-export async function runImage(options: RunImageOptions): Promise<Exit & { readonly containerId: string }> {
+export async function runImage(options: RunImageOptions): Promise<RunResult> {
   return atDisk(options, async () => (await import('./run-image.ts')).runImage(options));
 }
 

@@ -2,7 +2,7 @@ import type { Logs, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import type { Container, LogOptions } from './engine/engine.ts';
 import { openTools, shareStore, type Tools } from './open-tools.ts';
-import { containerRole } from './run-image.ts';
+import { containerRole, unrecorded } from './run-image.ts';
 
 /** A container that `run` made from an image and that was kept. */
 export interface KeptContainer {
@@ -60,7 +60,9 @@ export async function removeContainers(
 export async function containerLogs(options: Options & LogOptions & { readonly name: string }): Promise<Logs> {
   const container = await namedContainer(await openTools(options), options.name);
   const { follow, tail, signal } = options;
-  return { containerId: container.id, idle: false, lines: container.logs({ follow, signal, ...(tail === undefined ? {} : { tail }) }) };
+  const idle = container.labels[unrecorded] === 'true';
+  const lines = container.logs({ follow: follow && !idle, signal, ...(tail === undefined ? {} : { tail }) });
+  return { containerId: container.id, idle, lines };
 }
 
 /** @throws UserError CONTAINER_NOT_FOUND */

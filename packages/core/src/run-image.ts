@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, posix, resolve } from 'node:path';
 import type { CommandOptions, Exit } from './contract.ts';
 import { UserError } from './base/errors.ts';
+import { requireTerminal } from './base/terminal.ts';
 import { parsePort } from './config/read-ports.ts';
 import type { Container, ContainerSpec, Engine, Mount, PortMapping } from './engine/engine.ts';
 import { commandOptions } from './enter.ts';
@@ -32,32 +33,44 @@ export interface RunImageOptions extends CommandOptions {
   readonly keep: boolean;
   /** Leave it running; implies `keep`. */
   readonly detach: boolean;
-  /** It reads our stdin. */
+  /** It reads our stdin; of one that is left running, stdin stays open. */
   readonly interactive: boolean;
   /** Hears what the command of a container that stays writes: core never prints. */
   readonly onOutput: (stream: 'stdout' | 'stderr', bytes: Uint8Array) => void;
 }
 
+export interface RunResult extends Exit {
+  readonly containerId: string;
+  /** Whether the container's log has what its command said. */
+  readonly recorded: boolean;
+}
+
 /** The role of containers that were made from an image and belong to no environment. */
 export const containerRole = 'container';
+/** The label of one whose command was connected with its user: what it said went there, and is not in its log. */
+export const unrecorded = 'devenv.unrecorded';
 
 /**
  * Runs a command in a new container of an image: a writable layer on top, a network of its own. Without `keep` nothing of it
  * is left afterwards, however the command ends.
  * @throws UserError IMAGE_NOT_FOUND and those of a registry, BAD_VALUE, PORT_TAKEN, MOUNT_SOURCE_MISSING, COMMAND_NOT_FOUND
  */
-export async function runImage(options: RunImageOptions): Promise<Exit & { readonly containerId: string }> {
+export async function runImage(options: RunImageOptions): Promise<RunResult> {
   // A command that reads our stdin or our terminal is connected with us; else it is the container's own, which can be started again.
   const connected = !options.detach && (!options.keep || options.interactive || options.terminal === true);
+  if (connected && options.terminal) requireTerminal(); // a refusal leaves no container
   const { container, command } = await create(options, connected);
   const { id: containerId } = container;
   try {
-    await container.start();
-    if (options.detach) return { exitCode: 0, oomKilled: false, containerId };
+    await container.start().catch(async (error: unknown) => {
+      await container.remove(); // it never ran: whoever tries again wants its name
+      throw error;
+    });
+    if (options.detach) return { exitCode: 0, oomKilled: false, containerId, recorded: true };
     const exit = connected
-      ? await execute(container, command, { ...commandOptions({ ...options, extraEnv: {} }), signal: options.signal })
+      ? await execute(container, command, { ...commandOptions({ ...options, extraEnv: {}, workdir: '.' }), signal: options.signal })
       : await watchLog(container, options);
-    return { ...exit, containerId };
+    return { ...exit, containerId, recorded: !connected };
   } finally {
     if (!options.keep && !options.detach) await container.remove();
     else if (connected) await container.stop();
@@ -82,12 +95,19 @@ async function create(
   const name = options.name ?? `${slugOf(shownName(image) ?? 'image')}-${randomBytes(3).toString('hex')}`;
   const spec: ContainerSpec = {
     id: name,
-    labels: { ...config.labels, 'devenv.role': containerRole, 'devenv.image': shownName(image) ?? image.id, 'devenv.image-id': image.id },
+    labels: {
+      ...config.labels,
+      'devenv.role': containerRole,
+      'devenv.image': shownName(image) ?? image.id,
+      'devenv.image-id': image.id,
+      ...(connected ? { [unrecorded]: 'true' } : {}),
+    },
     ephemeral: !options.keep && !options.detach,
     layer: image.layers.at(-1)?.layer,
     hostname: name.slice(0, 63),
     command: connected ? [] : command,
     stopSignal: config.stopSignal,
+    stdin: options.detach ? openStdin(options) : undefined,
     env: { PATH: defaultPath, ...transport.env, ...config.env, ...options.extraEnv },
     user: options.user ?? (config.user === '' ? 'root' : config.user),
     workdir: posix.resolve('/', config.workdir, options.workdir ?? '.'),
@@ -99,6 +119,10 @@ async function create(
     certificates: transport.certificates,
   };
   return { container: await engine.create(spec), command };
+}
+
+function openStdin({ terminal, interactive }: RunImageOptions): ContainerSpec['stdin'] {
+  return terminal === true ? 'terminal' : interactive ? 'open' : undefined;
 }
 
 /** As Docker's: of an image that names none (moby, oci/defaults). */

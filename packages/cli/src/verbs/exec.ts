@@ -60,11 +60,16 @@ export async function runAny(flags: CommandFlags & BuildFlags & ImageFlags, word
       onOutput: (stream, bytes) => process[stream].write(bytes),
     });
     if (detach) return { text: result.containerId, json: { containerId: result.containerId } };
-    const kept = keep
-      ? { message: `Kept ${result.containerId} · next: devenv logs ${result.containerId}, devenv start ${result.containerId}` }
-      : {};
-    return { ...kept, ...ended(result) };
+    return { ...(keep ? { message: describeKept(result) } : {}), ...ended(result) };
   });
+}
+
+/** What was said to a terminal is in no log. */
+function describeKept({ containerId, recorded }: { readonly containerId: string; readonly recorded: boolean }): string {
+  const next = recorded
+    ? [`devenv logs ${containerId}`, `devenv start ${containerId}`]
+    : [`devenv commit ${containerId} IMAGE`, `devenv rm ${containerId}`];
+  return `Kept ${containerId} · next: ${next.join(', ')}`;
 }
 
 function refuseImageFlags({ UserError }: Core, flags: ImageFlags): void {

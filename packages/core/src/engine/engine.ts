@@ -169,6 +169,8 @@ export interface ContainerSpec {
   readonly command: readonly string[];
   /** What the command is asked to end with, as images write it (`SIGQUIT`); absent: SIGTERM. */
   readonly stopSignal?: string | undefined;
+  /** Nobody writes to the command's stdin, but it does not end: an open pipe, or a terminal of its own. Absent: it is empty. */
+  readonly stdin?: 'open' | 'terminal' | undefined;
   readonly env: Readonly<Record<string, string>>;
   /** Name or uid, with an optional `:group`, looked up in the image's /etc/passwd and /etc/group. */
   readonly user: string;

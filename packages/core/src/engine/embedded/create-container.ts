@@ -127,7 +127,8 @@ async function decide(
   const user = asHeld(lookUpUser(files.rootfs, spec.user));
   const capabilities = capabilitiesOf(spec.security);
   if (!spec.security.privileged) seccompFilter(spec.security.seccomp, capabilities);
-  const env = { PATH: defaultPath, HOME: user.home, ...spec.env };
+  const terminal = spec.stdin === 'terminal';
+  const env = { PATH: defaultPath, HOME: user.home, ...(terminal ? { TERM: 'xterm' } : {}), ...spec.env }; // TERM as Docker's
   using workdir = find(files.rootfs, spec.workdir, { create: { ...swapOwner(ids, user), mode: 0o755 } });
   if (!workdir?.stats.isDirectory()) throw new UserError('BAD_VALUE', `the working directory ${spec.workdir} is no directory in the image`);
   if (spec.command[0] !== undefined && !isBelowMount(spec, spec.command[0]))
@@ -151,6 +152,7 @@ async function decide(
       workdir: spec.workdir,
       capabilities,
       noNewPrivileges: spec.security.noNewPrivileges,
+      terminal,
       labels: await hostLabels(context.directories.data, { id: spec.id, privileged: spec.security.privileged }),
     }),
   };

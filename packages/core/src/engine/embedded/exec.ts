@@ -2,10 +2,10 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, 
 import type { Socket } from 'node:net';
 import { dirname, posix } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isatty } from 'node:tty';
 import { UserError } from '../../base/errors.ts';
 import { readText } from '../../base/files.ts';
 import { exitCodeOf, start, type ChildProcess } from '../../base/processes.ts';
+import { requireTerminal } from '../../base/terminal.ts';
 import type { ExecOptions, Process } from '../engine.ts';
 import { outOfMemoryCount } from './cgroup.ts';
 import { checkWorkdir } from './check-tree.ts';
@@ -35,9 +35,7 @@ export async function execInRunningContainer(
   const record = readRecord(containerDirectory);
   const init = readProcesses(containerDirectory)?.init;
   if (!record || !init || !isAlive(init)) throw notRunning();
-  if (options.terminal && !isatty(0)) {
-    throw new UserError('BAD_VALUE', 'a terminal inside needs one outside, and the input is none', { hint: 'leave -t away' });
-  }
+  if (options.terminal) requireTerminal();
   try {
     const process = processFor(record, `/proc/${init.pid}/root`, command, options);
     return startExec(

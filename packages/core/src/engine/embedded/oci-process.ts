@@ -22,13 +22,15 @@ export interface ProcessOptions {
   readonly workdir: string;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
+  /** Default: none. */
+  readonly terminal?: boolean;
   readonly labels?: SecurityLabels;
 }
 
 export function ociProcess(options: ProcessOptions): OciProcess {
   const { uid, gid, additionalGids } = options.user;
   return {
-    terminal: false,
+    terminal: options.terminal ?? false,
     user: { uid, gid, additionalGids: idMapping().kind === 'single' ? [] : [gid, ...additionalGids], umask: 0o022 },
     args: options.args,
     env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`),

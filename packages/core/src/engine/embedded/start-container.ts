@@ -190,7 +190,7 @@ async function settle<T extends readonly unknown[]>(promises: { readonly [K in k
  * the container inherits them.
  */
 async function createWithConmon(record: ContainerRecord, files: ContainerFiles): Promise<Pick<ContainerProcesses, 'init' | 'conmon'>> {
-  const { id } = record.spec;
+  const { id, stdin } = record.spec;
   const pidFile = join(files.bundle, 'conmon.pid');
   const sockets = join(files.bundle, 'sockets');
   makePrivateDirectory(sockets);
@@ -198,7 +198,7 @@ async function createWithConmon(record: ContainerRecord, files: ContainerFiles):
   const args = [
     '-c', id, '-u', id, '-n', id, '-r', record.runtime, '-b', files.bundle, '-p', join(files.bundle, 'init.pid'), '--conmon-pidfile', pidFile,
     '-l', `k8s-file:${files.log}`, '--log-size-max', String(maximum), '--exit-dir', files.exit, '--persist-dir', files.exit, '--socket-dir-path', sockets,
-    '--runtime-arg', '--root', '--runtime-arg', record.runtimeRoot,
+    '--runtime-arg', '--root', '--runtime-arg', record.runtimeRoot, ...(stdin === undefined ? [] : [stdin === 'terminal' ? '-t' : '-i']),
   ]; // prettier-ignore
   const errors = openSync(join(files.bundle, 'conmon.log'), 'w+', 0o600);
   try {

@@ -66,6 +66,22 @@ export function containerLaws(rig: Rig): void {
       expect([(await container.inspect()).exitCode, await words(container)]).toEqual([5, 'ready,told to stop']);
     });
 
+    test('keeps the stdin of its command open, as a pipe or as a terminal of its own, when it is asked to', async () => {
+      const script = 'if [ -t 0 ]; then echo terminal; else echo pipe; fi; exec cat';
+      const command = ['sh', '-c', script];
+      await using closed = await rig.running({ command });
+      await using open = await rig.running({ command, stdin: 'open' });
+      await using terminal = await rig.running({ command, stdin: 'terminal' });
+      await expect.poll(async () => (await closed.inspect()).state).toBe('exited');
+      const states = async (): Promise<unknown> => Promise.all([open, terminal].map(async (each) => (await each.inspect()).state));
+      await expect.poll(async () => [await words(open), await words(terminal)]).toEqual(['pipe', 'terminal\r']);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(await states()).toEqual(['running', 'running']);
+      expect((await ask(terminal, 'tty')).stdout).not.toMatch(/\/dev/); // exec has its own streams
+      await Promise.all([open.stop(), terminal.stop()]);
+      expect(await states()).toEqual(['exited', 'exited']);
+    });
+
     test('has an init that reaps orphans', async () => {
       await ask(rig.box, '(sleep 0.1 &) ; true');
       await new Promise((resolve) => setTimeout(resolve, 400));
