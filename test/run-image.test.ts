@@ -89,7 +89,10 @@ test('one in the background keeps its terminal, and is stopped with the signal o
   await expect.poll(async () => (await rig.ok(['logs', 'told'])).stdout, { timeout: 10_000 }).toBe('ready\n');
   await rig.ok(['stop', 'told']);
   expect((await rig.ok(['logs', 'told'])).stdout).toBe('ready\ntold\n');
-  await rig.ok(['rm', '-f', 'it', 'told']);
+  await rig.ok(['start', 'told', 'it']);
+  const both = await rig.ok(['stop', 'told', 'it', '--json']);
+  expect(both.json['containers']).toMatchObject(['told', 'it'].map((name) => ({ name, state: 'stopped' })));
+  await rig.ok(['rm', 'it', 'told']);
   await rig.ok(['rmi', 'busy-usr1:1']);
 });
 

@@ -78,14 +78,14 @@ export async function containers(options: Options & { readonly all?: boolean }):
   return atDisk(options, async () => (await import('./containers.ts')).containers(options));
 }
 
-/** Idempotent: afterwards it runs. @throws UserError CONTAINER_NOT_FOUND, PORT_TAKEN */
-export async function startContainer(options: Options & { readonly name: string }): Promise<KeptContainer> {
-  return atDisk(options, async () => (await import('./containers.ts')).startContainer(options));
+/** Idempotent: afterwards they run. @throws UserError CONTAINER_NOT_FOUND, PORT_TAKEN */
+export async function startContainers(options: Options & { readonly names: readonly string[] }): Promise<readonly KeptContainer[]> {
+  return atDisk(options, async () => (await import('./containers.ts')).startContainers(options));
 }
 
-/** Idempotent: afterwards it does not run. @throws UserError CONTAINER_NOT_FOUND */
-export async function stopContainer(options: Options & { readonly name: string }): Promise<KeptContainer> {
-  return atDisk(options, async () => (await import('./containers.ts')).stopContainer(options));
+/** Idempotent: afterwards they do not run. @throws UserError CONTAINER_NOT_FOUND */
+export async function stopContainers(options: Options & { readonly names: readonly string[] }): Promise<readonly KeptContainer[]> {
+  return atDisk(options, async () => (await import('./containers.ts')).stopContainers(options));
 }
 
 /** @throws UserError CONTAINER_NOT_FOUND, CONTAINER_RUNNING unless `force` */

@@ -23,19 +23,28 @@ export async function containers(options: Options & { readonly all?: boolean }):
   return found.filter(({ state }) => options.all || state === 'running').toSorted((a, b) => a.name.localeCompare(b.name));
 }
 
-/** Idempotent: afterwards it runs. @throws UserError CONTAINER_NOT_FOUND, PORT_TAKEN */
-export async function startContainer(options: Options & { readonly name: string }): Promise<KeptContainer> {
-  using _store = await shareStore(options);
-  const container = await namedContainer(await openTools(options), options.name);
-  await container.start();
-  return describe(container);
+interface Named extends Options {
+  readonly names: readonly string[];
 }
 
-/** Idempotent: afterwards it does not run; what was changed in it stays. */
-export async function stopContainer(options: Options & { readonly name: string }): Promise<KeptContainer> {
-  const container = await namedContainer(await openTools(options), options.name);
-  await container.stop();
-  return describe(container);
+/** Idempotent: afterwards they run. @throws UserError CONTAINER_NOT_FOUND before any is started, PORT_TAKEN */
+export async function startContainers(options: Named): Promise<readonly KeptContainer[]> {
+  using _store = await shareStore(options);
+  const found = await namedContainers(options);
+  for (const container of found) await container.start();
+  return Promise.all(found.map(describe));
+}
+
+/** Idempotent: afterwards they do not run; what was changed in them stays. @throws UserError CONTAINER_NOT_FOUND before any is stopped */
+export async function stopContainers(options: Named): Promise<readonly KeptContainer[]> {
+  const found = await namedContainers(options);
+  await Promise.all(found.map(async (container) => container.stop()));
+  return Promise.all(found.map(describe));
+}
+
+async function namedContainers(options: Named): Promise<readonly Container[]> {
+  const tools = await openTools(options);
+  return Promise.all(options.names.map(async (name) => namedContainer(tools, name)));
 }
 
 /** @throws UserError CONTAINER_NOT_FOUND, CONTAINER_RUNNING unless `force` */

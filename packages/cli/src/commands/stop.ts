@@ -1,19 +1,22 @@
-import { Args, type Command, type Interfaces } from '@oclif/core';
+import type { Command } from '@oclif/core';
 import { perform } from '../perform.ts';
 import { DevenvCommand } from './command.ts';
 import { sharedValues } from './flags.ts';
 
 export default class Stop extends DevenvCommand {
-  static override summary = 'Stop the environment, or a container that run left; it keeps what was changed inside.';
-  static override usage = 'stop [CONTAINER]';
+  static override summary = 'Stop the environment, or containers that run left; they keep what was changed inside.';
+  static override usage = 'stop [CONTAINER...]';
   static override examples: Command.Example[] = ['devenv stop', 'devenv stop web'];
-  static override args: Interfaces.ArgInput = { container: Args.string({ ignoreStdin: true, description: 'as devenv ps lists it' }) };
+  static override strict = false;
 
   async run(): Promise<number> {
-    const { args, flags } = await this.parse(Stop);
-    const name: string | undefined = args['container'];
+    const { argv, flags } = await this.parse(Stop);
+    const names = argv.map(String);
     return await perform('stop', sharedValues(flags), async ({ core, options }) => {
-      if (name !== undefined) return { json: await core.stopContainer({ ...options, name }), message: `Stopped ${name}` };
+      if (names.length > 0) {
+        const containers = await core.stopContainers({ ...options, names });
+        return { json: { ...containers[0], containers }, message: names.map((name) => `Stopped ${name}`).join('\n') };
+      }
       const status = await core.stop(options);
       return {
         json: status,
