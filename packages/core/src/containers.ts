@@ -11,6 +11,8 @@ export interface KeptContainer {
   readonly state: 'running' | 'stopped';
   readonly startedAt: string | undefined;
   readonly exitCode?: number;
+  /** It runs, but without a network: what carried it was killed. `start` brings it back. */
+  readonly networkLost?: boolean;
   /** `127.0.0.1:8080->80/tcp` */
   readonly ports: readonly string[];
 }
@@ -85,7 +87,7 @@ export async function namedContainer({ engine }: Pick<Tools, 'engine'>, name: st
 }
 
 async function describe(container: Container): Promise<KeptContainer> {
-  const { state, startedAt, exitCode } = await container.inspect();
+  const { state, startedAt, exitCode, networkLost } = await container.inspect();
   const isRunning = state === 'running';
   return {
     name: container.id,
@@ -93,6 +95,7 @@ async function describe(container: Container): Promise<KeptContainer> {
     state: isRunning ? 'running' : 'stopped',
     startedAt: isRunning ? startedAt?.toISOString() : undefined,
     ...(isRunning || exitCode === undefined ? {} : { exitCode }),
+    ...(networkLost ? { networkLost } : {}),
     ports: container.ports.map(
       ({ hostAddress, hostPort, containerPort, protocol }) => `${hostAddress}:${hostPort}->${containerPort}/${protocol}`,
     ),

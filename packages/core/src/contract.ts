@@ -99,6 +99,8 @@ export interface Environment {
   readonly startedAt: string | undefined;
   /** While it runs: each port of it that this machine reaches. */
   readonly ports: readonly PublishedPort[];
+  /** It runs, but without a network: what carried it was killed. `up` brings it back. */
+  readonly networkLost?: boolean;
   /** Of an environment that does not run any more, but was made to run its command: how that ended. */
   readonly exitCode?: number;
 }

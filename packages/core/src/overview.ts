@@ -131,7 +131,7 @@ async function withContainer(options: Options, act: (held: Held) => Promise<void
 }
 
 async function describe(record: EnvironmentSummary, container: Container): Promise<Environment> {
-  const { state, startedAt, exitCode } = await container.inspect();
+  const { state, startedAt, exitCode, networkLost } = await container.inspect();
   const { environmentId: id, name, folder, configFile, createdAt, spec } = record;
   const isRunning = state === 'running';
   const hasEnded = !isRunning && areStrings(spec.command) && spec.command.length > 0 && exitCode !== undefined;
@@ -145,6 +145,7 @@ async function describe(record: EnvironmentSummary, container: Container): Promi
     createdAt,
     startedAt: isRunning ? startedAt?.toISOString() : undefined,
     ports: isRunning ? publishedPorts(container) : [],
+    ...(networkLost ? { networkLost } : {}),
     ...(hasEnded ? { exitCode } : {}),
   };
 }

@@ -48,9 +48,15 @@ export function describeRemoved(removed: readonly RemovedImage[]): string {
 export function describeContainers(containers: readonly KeptContainer[], color: boolean, now: Date): string {
   const paint = painter(color);
   const heading = ['CONTAINER', 'STATE', 'IMAGE', 'SINCE', 'PORTS'].map((name) => paint('bold', name));
-  const rows = containers.map(({ name, image, state, startedAt, exitCode, ports }) => [
+  const rows = containers.map(({ name, image, state, startedAt, exitCode, networkLost, ports }) => [
     name,
-    state === 'running' ? paint('green', state) : exitCode === undefined ? state : `${state} (exit code ${exitCode})`,
+    networkLost
+      ? paint('yellow', `${state} without its network: devenv start ${name}`)
+      : state === 'running'
+        ? paint('green', state)
+        : exitCode === undefined
+          ? state
+          : `${state} (exit code ${exitCode})`,
     printableLine(image),
     startedAt === undefined ? '' : ago(startedAt, now),
     ports.join(', '),

@@ -108,6 +108,12 @@ test('status says what is different and what to do', () => {
   expect(describeStatus({ ...status, state: 'stopped', stale: false, changes: [], environment: stopped }, false, now)).toBe(
     'hello stopped (exit code 9) · /home/me/hello · made 4 d ago\nnext: devenv up',
   );
+  const lost: Environment = { ...environment, networkLost: true };
+  expect(describeStatus({ ...status, stale: false, changes: [], environment: lost }, false, now)).toMatchInlineSnapshot(`
+    "hello running without its network · /home/me/hello · 5 min ago
+    It has lost its network: the program that carried it has ended. devenv up brings it back.
+    next: devenv up"
+  `);
 });
 
 test('down says when there was nothing to remove', () => {

@@ -28,12 +28,15 @@ export function describeStatus(status: Status, color: boolean, now: Date): strin
     : ['There is no environment here.'];
   if (status.stale)
     lines.push(paint('yellow', 'Not what devenv.json says:'), ...status.changes.map((change) => `  ${describeChange(change)}`));
+  const networkLost = environment?.networkLost === true;
+  if (networkLost) lines.push(paint('yellow', 'It has lost its network: the program that carried it has ended. devenv up brings it back.'));
   lines.push(...describeOutdated(status, paint));
-  lines.push(`next: ${status.stale || state !== 'running' ? 'devenv up' : 'devenv shell'}`);
+  lines.push(`next: ${status.stale || networkLost || state !== 'running' ? 'devenv up' : 'devenv shell'}`);
   return lines.join('\n');
 }
 
-function describeState({ state, exitCode }: Environment, color: boolean): string {
+function describeState({ state, exitCode, networkLost }: Environment, color: boolean): string {
+  if (networkLost) return painter(color)('yellow', 'running without its network');
   if (state === 'running') return painter(color)('green', 'running');
   return exitCode === undefined ? 'stopped' : `stopped (exit code ${exitCode})`;
 }

@@ -198,6 +198,8 @@ export interface Container {
     readonly exitCode?: number;
     readonly oomKilled?: boolean;
     readonly startedAt?: Date;
+    /** It runs, but what connected it with the network has ended: `start` brings it back. */
+    readonly networkLost?: boolean;
   }>;
   /** These are idempotent: they name the state to reach. */
   start(): Promise<void>;

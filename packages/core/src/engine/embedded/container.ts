@@ -65,12 +65,14 @@ export class EmbeddedContainer implements Container {
     readonly exitCode?: number;
     readonly oomKilled?: boolean;
     readonly startedAt?: Date;
+    readonly networkLost?: boolean;
   }> {
     if (!readRecord(this.directory)) return { state: 'gone' };
     const processes = readProcesses(this.directory);
     if (!processes) return { state: 'created' };
     const startedAt = new Date(processes.startedAt);
-    if (isAlive(processes.init)) return { state: 'running', startedAt };
+    const { network } = containerFiles(this.directory);
+    if (isAlive(processes.init)) return { state: 'running', startedAt, ...(hasLostNetwork(network) ? { networkLost: true } : {}) };
     await isGone(processes.conmon, 2); // it writes the exit code a moment after init has ended
     const { exit } = containerFiles(this.directory);
     const exitCode = readText(join(exit, this.id));

@@ -172,6 +172,7 @@ engineSuite('the embedded engine', make, (rig) => {
       const pastas = (): number[] => readdirSync('/proc').filter((name) => commandOf(name)[0]?.includes('pasta') && commandOf(name).join(' ').includes(container.id)).map(Number); // prettier-ignore
       for (const pid of pastas()) process.kill(pid, 'SIGKILL');
       await expect.poll(pastas).toEqual([]);
+      expect(await container.inspect()).toMatchObject({ state: 'running', networkLost: true });
       await container.start();
       await container.update({
         env: {},
