@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeEmptyRig, runProcess, type Rig } from './rig.ts';
+import { launcher, makeEmptyRig, runProcess, type Rig } from './rig.ts';
 import { writeBusyboxLayout } from './tiny-image.ts';
 
 let rig: Rig;
@@ -107,6 +107,30 @@ test('what is written over a pipe or a link leaves it what it is', async () => {
   await rig.ok(['save', '-o', at('to-linked'), 'image'], { cwd });
   expect([lstatSync(at('pipe')).isFIFO(), lstatSync(at('to-linked')).isSymbolicLink()]).toEqual([true, true]);
   expect(execFileSync('tar', ['-tf', at('linked')], { encoding: 'utf8' })).toContain('manifest.json');
+});
+
+test('what the kernel tells in /proc and /sys is not copied, and what cannot be copied is said', async () => {
+  const told = await rig.ok(['cp', ':/', join(aside, 'whole')], { cwd });
+  expect(told.stderr).toMatch(/Left out, since only files are copied: .*proc.*sys/);
+  expect([readdirSync(join(aside, 'whole/proc')), readFileSync(join(aside, 'whole/one'), 'utf8')]).toEqual([[], 'one\n']);
+  const refused = await rig.devenv(['cp', join(aside, 'a.txt'), ':/proc/foo', '--json'], { cwd });
+  expect(refused.json).toMatchObject({ code: 'NOT_WRITABLE', message: expect.stringContaining('to /proc/foo: no such file') as string });
+});
+
+test('a reader that goes away ends an archive without a word; a full disk is told once and by its name', async () => {
+  const shell = (script: string): ReturnType<typeof runProcess> =>
+    runProcess('bash', ['-c', script, launcher], { cwd, env: { ...rig.user.env, PATH: process.env['PATH'] ?? '' } });
+  for (const words of ['export', 'save image', 'cp :/ -'])
+    expect([
+      words,
+      (await shell(`"$0" ${words} --progress quiet | head -c 5; code=\${PIPESTATUS[0]}; echo; echo $code`)).stdout.split('\n')[1],
+    ]).toEqual([words, '141']);
+  const full = {
+    exitCode: 1,
+    stderr: expect.stringMatching(/^(?:\[image\].*\n)?Error: There is no space left for stdout\.\nHint: .*\n$/) as string,
+  };
+  for (const words of ['export', 'save image', 'images', 'images --json', 'ps --json'])
+    expect([words, await shell(`"$0" ${words} --progress quiet >/dev/full`)]).toEqual([words, { ...full, stdout: '' }]);
 });
 
 test('links that a container makes lead nowhere outside of it, whichever way is copied', async () => {

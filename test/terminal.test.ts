@@ -250,3 +250,19 @@ function sleepers(): { readonly pid: number; readonly digits: string; readonly s
     }
   });
 }
+
+test.each(['C-c', 'C-d'])('%s at a question of login ends it with 130, and the terminal is as it was', async (key) => {
+  await using terminal = await openTerminal(rig, rig.base);
+  const before = await terminal.settings();
+  await terminal.type('devenv login localhost:1');
+  await terminal.shows(/User:/);
+  await terminal.press(key);
+  await terminal.shows(/Stopped\./);
+  await terminal.type('echo "code $?"; devenv login -u me localhost:1');
+  await terminal.shows(/code 130[^]*Password:/);
+  await terminal.press(key);
+  await terminal.shows(/Password:\s*Stopped\./);
+  await terminal.type('echo "then $?"');
+  await terminal.shows(/then 130/);
+  expect(await terminal.settings()).toBe(before);
+});

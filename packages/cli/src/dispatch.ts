@@ -28,15 +28,16 @@ export async function dispatch(verb: string | undefined, rest: readonly string[]
 
 async function help(verb: string | undefined): Promise<number> {
   const { rootHelp, commandHelp } = await import('./help.ts');
-  if (verb === undefined) return print(await rootHelp());
+  if (verb === undefined) return await print(await rootHelp());
   const load = commands.get(verb);
   if (!load) return await usage(verb as Verb, [], unknownCommand(verb));
-  return print(commandHelp(verb, await load(), await oclifConfig()));
+  return await print(commandHelp(verb, await load(), await oclifConfig()));
 }
 
-function print(text: string): number {
-  process.stdout.write(`${text}\n`);
-  return 0;
+/** A reader that went away is no error. */
+function print(text: string): Promise<number> {
+  const codeOf = (error: NodeJS.ErrnoException | null | undefined): number => (error && error.code !== 'EPIPE' ? 1 : 0);
+  return new Promise((done) => void process.stdout.write(`${text}\n`, (error) => done(codeOf(error))));
 }
 
 /** Reports through `perform`, so that `--json`, colours and exit codes are those of every other failure. */

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Options, UserError } from '@devenv/core';
 import type { SharedFlags } from './command-line.ts';
-import { exitCodeOf, type Verb } from './exit-code.ts';
+import { exitCodeOf, signalExitCode, type Verb } from './exit-code.ts';
 import { wantsColor } from './render/color.ts';
 import { createProgress, type Progress } from './render/progress.ts';
 import { watchSignals } from './signals.ts';
@@ -119,7 +119,10 @@ function inGitHub(host: Host): boolean {
   return host.env['GITHUB_ACTIONS'] === 'true';
 }
 
-const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'code', 'exec', 'shell', 'run', 'logs']);
+const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'code', 'exec', 'login', 'shell', 'run', 'logs']);
+
+/** Their archive may be for stdout. */
+const archiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['cp', 'export', 'save']);
 
 async function failed(
   verb: Verb,
@@ -129,6 +132,7 @@ async function failed(
   received: NodeJS.Signals | undefined,
   error: unknown,
 ): Promise<number> {
+  if (isClosedPipe(error) && archiveVerbs.has(verb)) return signalExitCode('SIGPIPE'); // as it ends others, without a word
   const { describeError, errorObject } = await import('./render/error.ts');
   const userError = await asUserError(host, error);
   const log = userError?.log ?? progress.failedLog();
@@ -142,7 +146,7 @@ async function failed(
   } else if (!flags.json) {
     host.stderr.write(`${json}\n`);
   }
-  if (flags.json) await writeData(host.stdout, json);
+  if (flags.json) await writeData(host.stdout, json).catch(toldAlready);
   return exitCodeOf(verb, userError, received);
 }
 
@@ -154,7 +158,9 @@ async function githubFailure(host: Host, text: string, error: UserError | undefi
 async function asUserError(host: Host, error: unknown): Promise<UserError | undefined> {
   // Core itself may be what failed to load.
   const core = await host.core().catch(() => undefined);
-  return core && error instanceof core.UserError ? error : undefined;
+  if (!core) return undefined;
+  if (error instanceof StdoutError) return asUserMistake(core, error);
+  return error instanceof core.UserError ? error : undefined;
 }
 
 function workingDirectory(core: Core, flag: string | undefined, cwd: string): string {
@@ -165,13 +171,30 @@ function workingDirectory(core: Core, flag: string | undefined, cwd: string): st
   return path;
 }
 
-/** Waits until all of it is written: a pipe takes 64 KiB at a time, and what it had not taken would end with this process. */
+/**
+ * Waits until all of it is written: a pipe takes 64 KiB at a time, and what it had not taken would end with this process. A reader
+ * that went away (`devenv ps | head -1`) is no error of ours. @throws StdoutError
+ */
 async function writeData(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  // A reader that went away (`devenv ps | head -1`) is no error of ours.
-  if (!stream.listeners('error').includes(ignoreClosedPipe)) stream.on('error', ignoreClosedPipe);
-  await new Promise<void>((done) => void stream.write(`${text}\n`, () => done()));
+  if (!stream.listeners('error').includes(toldAlready)) stream.on('error', toldAlready);
+  await new Promise<void>((done, reject) => {
+    stream.write(`${text}\n`, (error) => (error && !isClosedPipe(error) ? reject(new StdoutError('stdout', { cause: error })) : done()));
+  });
 }
 
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+/** The call that wrote has told of it. */
+function toldAlready(): void {}
+
+function isClosedPipe(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
+}
+
+/** Data could not be written to stdout. */
+class StdoutError extends Error {}
+
+function asUserMistake(core: Core, { cause }: StdoutError): UserError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new core.UserError('DISK_FULL', 'There is no space left for stdout.', { hint: 'Free some, or write it elsewhere.', cause });
+  return new core.UserError('NOT_WRITABLE', `stdout cannot be written: ${code ?? message}.`, { cause });
 }

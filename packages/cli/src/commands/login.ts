@@ -24,9 +24,12 @@ export default class Login extends DevenvCommand {
       throw new UsageError('There is no terminal to ask for a password.', 'Give it on stdin: --password-stdin');
     if (flags['password-stdin'] && flags['username'] === undefined)
       throw new UsageError('With --password-stdin the user has to be named.', 'Write -u USER');
-    const user: string = flags['username'] ?? (await askLine('User: '));
-    const password = flags['password-stdin'] ? await secretFromStdin() : await askSecret('Password: ');
     return await perform('login', sharedValues(flags), async ({ core, options }) => {
+      const user: string | undefined = flags['username'] ?? (await askLine('User: ', options.signal));
+      const ask = async (): Promise<string | undefined> =>
+        flags['password-stdin'] ? secretFromStdin() : askSecret('Password: ', options.signal);
+      const password = user === undefined ? undefined : await ask();
+      if (user === undefined || password === undefined) throw new core.UserError('CANCELLED', 'No password was given.');
       const result = await core.login({ ...options, user, password, ...(registry === undefined ? {} : { registry }) });
       const place = result.kind === 'file' ? `${result.place}, which only you can read` : result.place;
       return { json: result, message: `Logged in to ${result.registry} as ${user}; kept in ${place}` };

@@ -1,5 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readlinkSync } from 'node:fs';
 import { basename, dirname, posix, resolve } from 'node:path';
+import { getSystemErrorMessage } from 'node:util';
+import { isDiskFull } from '../../base/disk-trouble.ts';
 import { UserError } from '../../base/errors.ts';
 import { isMissing } from '../../base/files.ts';
 import { canonicalTar } from '../../oci/tar-writer.ts';
@@ -54,7 +56,27 @@ interface Opened extends Disposable {
 /** One side of a copy: links are followed as it sees them. Undefined when there is nothing. */
 type Side = (path: string) => Opened | undefined;
 
-function copy([from, source]: readonly [Side, string], [to, target]: readonly [Side, string], options: CopyBetweenOptions): void {
+function copy(source: readonly [Side, string], target: readonly [Side, string], options: CopyBetweenOptions): void {
+  try {
+    copySides(source, target, options);
+  } catch (error) {
+    throw copyTrouble(source[1], target[1], error);
+  }
+}
+
+function copyTrouble(source: string, target: string, error: unknown): unknown {
+  const { code, errno, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (error instanceof UserError || code === undefined || syscall === undefined) return error;
+  if (isDiskFull(error))
+    return new UserError('DISK_FULL', `There is no space left for ${target}.`, { hint: 'Free some, and copy again.', cause: error });
+  const why = errno === undefined ? code : getSystemErrorMessage(errno);
+  return new UserError('NOT_WRITABLE', `${source} cannot be copied to ${target}: ${why} (${syscall}).`, {
+    hint: 'Check who may read the one and write the other.',
+    cause: error,
+  });
+}
+
+function copySides([from, source]: readonly [Side, string], [to, target]: readonly [Side, string], options: CopyBetweenOptions): void {
   const wantsContent = /(?:^|\/)\.$/.test(source);
   const clean = posix.normalize(source).replace(/(?<=.)\/\.?$/, '');
   using parent = from(dirname(clean));
@@ -109,8 +131,12 @@ const host: Side = (path) => {
 
 /** As Docker: a link to what is not there yet says where to make it. */
 function linked(target: string): string {
-  const isLink = lstatSync(target, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-  return isLink && !existsSync(target) ? resolve(dirname(target), readlinkSync(target)) : target;
+  if (existsSync(target)) return target;
+  try {
+    return resolve(dirname(target), readlinkSync(target));
+  } catch {
+    return target;
+  }
 }
 
 /** As Docker: a path inside begins at the root, whether it says so or not. */

@@ -14,6 +14,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statfsSync,
   symlinkSync,
   unlinkSync,
   type Stats,
@@ -25,7 +26,7 @@ import type { Owner } from './tree.ts';
 
 export interface CopyBetweenOptions {
   readonly ownerOf: (owner: Owner) => Owner;
-  /** Hears of devices, pipes and sockets, which are left out. */
+  /** Hears of devices, pipes and sockets, and of what is in /proc and /sys, which are left out. */
   readonly onLeftOut: (name: string) => void;
 }
 
@@ -62,7 +63,8 @@ function copyDirectory(from: string, to: string, stats: Stats, options: CopyBetw
   try {
     const target = openDirectory(to);
     try {
-      copyContent(`/proc/self/fd/${source}`, `/proc/self/fd/${target}`, options);
+      if (isKernels(source)) options.onLeftOut(from.slice(from.lastIndexOf('/') + 1));
+      else copyContent(`/proc/self/fd/${source}`, `/proc/self/fd/${target}`, options);
       if (!there) finish(target, stats, options);
     } finally {
       closeSync(target);
@@ -72,12 +74,22 @@ function copyDirectory(from: string, to: string, stats: Stats, options: CopyBetw
   }
 }
 
+/** What a kernel tells by way of files is nothing to keep: as Docker, only the directory is copied. */
+function isKernels(descriptor: number): boolean {
+  const { type } = statfsSync(`/proc/self/fd/${descriptor}`);
+  return kernelTypes.has(type);
+}
+
+/** statfs(2): of proc, sysfs, and control groups of both versions. */
+const kernelTypes: ReadonlySet<number> = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270]);
+
 function copyFile(from: string, to: string, options: CopyBetweenOptions): void {
   const source = openSync(pathOf(from), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const part = `${to.slice(0, to.lastIndexOf('/'))}/.devenv-${randomBytes(6).toString('hex')}`;
   try {
     const stats = fstatSync(source);
     if (!stats.isFile()) return;
+    if (isKernels(source)) return options.onLeftOut(from.slice(from.lastIndexOf('/') + 1));
     copyFileSync(`/proc/self/fd/${source}`, pathOf(part), constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
     const target = openSync(pathOf(part), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
