@@ -64,7 +64,7 @@ export async function perform(verb: Verb, flags: SharedFlags, work: Work, host: 
     stream: () => host.stderr,
     env: host.env,
   });
-  const signals = watchSignals((text) => progress.stop(text));
+  const signals = watchSignals(watchingVerbs.has(verb) ? () => {} : (text) => progress.stop(text));
   try {
     const core = await host.core();
     if (!unprivilegedVerbs.has(verb) && host === processHost) await core.becomeMappedRoot({ env: host.env });
@@ -119,7 +119,10 @@ function inGitHub(host: Host): boolean {
   return host.env['GITHUB_ACTIONS'] === 'true';
 }
 
-const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'code', 'exec', 'login', 'shell', 'run', 'logs']);
+const interactiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['bridge', 'code', 'exec', 'login', 'shell', 'run', 'logs', 'stats']);
+
+/** These only show what goes on elsewhere: Ctrl-C ends the showing, and stops nothing. */
+const watchingVerbs: ReadonlySet<Verb> = new Set<Verb>(['logs', 'stats']);
 
 /** Their archive may be for stdout. */
 const archiveVerbs: ReadonlySet<Verb> = new Set<Verb>(['cp', 'export', 'save']);
@@ -133,6 +136,7 @@ async function failed(
   error: unknown,
 ): Promise<number> {
   if (isClosedPipe(error) && archiveVerbs.has(verb)) return signalExitCode('SIGPIPE'); // as it ends others, without a word
+  if (received && watchingVerbs.has(verb) && !flags.json && progress.mode !== 'json') return signalExitCode(received);
   const { describeError, errorObject } = await import('./render/error.ts');
   const userError = await asUserError(host, error);
   const log = userError?.log ?? progress.failedLog();

@@ -13,6 +13,10 @@ test('SIGTERM does the same and ends with 143', async () => {
   expect(await run('exec', waitForAbort, ['SIGTERM'])).toEqual({ code: 143, stderr: 'ready\nStopping…\ntidied\nStopped.\n' });
 });
 
+test('who only watches stops nothing, and is told nothing', async () => {
+  expect(await run('logs', waitForAbort, ['SIGINT'])).toEqual({ code: 130, stderr: 'ready\ntidied\n' });
+});
+
 test('a second Ctrl-C ends at once', async () => {
   expect(await run('up', 'await forever', ['SIGINT', 'SIGINT'])).toEqual({
     code: 130,
