@@ -122,6 +122,8 @@ test('where there is a devenv.json the first word is a command, and flags for im
   const result = await rig.devenv(['run', '-p', '80', 'true', '--json'], { cwd: project });
   expect([result.exitCode, result.stderr]).toEqual([125, expect.stringMatching(/--publish is for running an image/)]);
   expect((await rig.ok(['run', '--image', busy(), 'echo', 'hi'], { cwd: project })).stdout).toBe('hi\n');
+  const meant = await rig.devenv(['run', busy(), 'echo', 'hi'], { cwd: project });
+  expect([meant.exitCode, meant.stderr]).toEqual([127, expect.stringContaining(`devenv run --image ${busy()} echo hi`)]);
   const nothing = await rig.devenv(['run'], { cwd });
   expect([nothing.exitCode, nothing.stderr]).toEqual([125, expect.stringMatching(/no image is named/)]);
 });
