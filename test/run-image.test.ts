@@ -76,6 +76,7 @@ test('one that runs in the background is reached by its port until it is stopped
   const [address] = containers[0]!.ports[0]!.split('->');
   await expect.poll(async () => (await fetch(`http://${address}/index.html`)).text(), { timeout: 10_000 }).toBe('hello\n');
   expect((await rig.devenv(['rm', 'web', '--json'])).json).toMatchObject({ code: 'CONTAINER_RUNNING' });
+  expect((await rig.ok(['stats', '--json'])).json).toMatchObject({ environments: [], containers: [{ name: 'web', image: busy() }] });
   await rig.ok(['stop', 'web']);
   await rig.ok(['rm', 'web']);
 });

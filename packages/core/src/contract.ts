@@ -253,10 +253,14 @@ export interface EnvironmentDiskUsage {
   readonly volumesBytes: number;
 }
 
+/** Of a running environment, or of a container that `run` left running. */
 export interface ResourceUse {
-  readonly environmentId: string;
+  /** Of an environment, with its folder. */
+  readonly environmentId?: string;
   readonly name: string;
-  readonly folder: string;
+  readonly folder?: string;
+  /** Of a container that belongs to no environment. */
+  readonly image?: string;
   readonly containerId: string;
   readonly memoryBytes?: number;
   readonly memoryLimit?: number;

@@ -6,7 +6,7 @@ import { DevenvCommand } from './command.ts';
 import { sharedFlags, sharedValues } from './flags.ts';
 
 export default class Stats extends DevenvCommand {
-  static override summary = 'Show what running environments use against their limits.';
+  static override summary = 'Show what running environments and containers use against their limits.';
   static override usage = 'stats [--no-stream]';
   static override examples: Command.Example[] = ['devenv stats', 'devenv stats --no-stream'];
   static override flags: Interfaces.FlagInput = {
@@ -19,15 +19,19 @@ export default class Stats extends DevenvCommand {
     const shared = sharedValues(flags);
     return await perform('stats', shared, async ({ core, options, color }) => {
       const once = flags['no-stream'] === true || shared.json || !process.stdout.isTTY;
-      let environments: readonly ResourceUse[] = [];
+      let running: readonly ResourceUse[] = [];
       if (!once) process.stdout.write('\u001b[2J');
-      for await (environments of core.resourceUse(options)) {
+      for await (running of core.resourceUse(options)) {
         if (once) break;
         // From the top, each line to its end, and nothing below: no flicker.
-        process.stdout.write(`\u001b[H${describeResourceUse(environments, color).replaceAll('\n', '\u001b[K\n')}\u001b[K\n\u001b[J`);
+        process.stdout.write(`\u001b[H${describeResourceUse(running, color).replaceAll('\n', '\u001b[K\n')}\u001b[K\n\u001b[J`);
       }
-      if (environments.length === 0) return { json: { environments }, message: 'No environment runs · next: devenv up' };
-      return { json: { environments }, text: describeResourceUse(environments, color) };
+      const json = {
+        environments: running.filter(({ environmentId }) => environmentId !== undefined),
+        containers: running.filter(({ environmentId }) => environmentId === undefined),
+      };
+      if (running.length === 0) return { json, message: 'No environment runs · next: devenv up' };
+      return { json, text: describeResourceUse(running, color) };
     });
   }
 }

@@ -4,18 +4,18 @@ import { bytes } from './format.ts';
 import { printableLine } from './printable.ts';
 import { table } from './table.ts';
 
-/** One row for each running environment; a limit stands behind what is used of it. */
-export function describeResourceUse(environments: readonly ResourceUse[], color: boolean): string {
+/** One row for each running environment or container; a limit stands behind what is used of it. */
+export function describeResourceUse(running: readonly ResourceUse[], color: boolean): string {
   const paint = painter(color);
-  const heading = ['NAME', 'CPU', 'MEMORY', 'PIDS', 'DISK', 'NETWORK IN / OUT', 'FOLDER'].map((name) => paint('bold', name));
-  const rows = environments.map((use) => [
+  const heading = ['NAME', 'CPU', 'MEMORY', 'PIDS', 'DISK', 'NETWORK IN / OUT', 'FOLDER OR IMAGE'].map((name) => paint('bold', name));
+  const rows = running.map((use) => [
     printableLine(use.name),
     against(use.cpus, use.cpuLimit, (cpus) => `${(cpus * 100).toFixed(cpus < 0.1 ? 1 : 0)} %`, paint),
     against(use.memoryBytes, use.memoryLimit, bytes, paint),
     against(use.pids, use.pidsLimit, String, paint),
     bytes(use.diskBytes),
     use.receivedBytes === undefined ? '-' : `${bytes(use.receivedBytes)} / ${bytes(use.sentBytes ?? 0)}`,
-    printableLine(use.folder),
+    printableLine(use.folder ?? use.image ?? ''),
   ]);
   return table([heading, ...rows]).join('\n');
 }
