@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { debian, launcher, makeRig, runProcess, traces, type Result, type Rig } from './rig.ts';
+import { writeBusyboxTree } from './tiny-image.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -64,6 +65,31 @@ test('a full disk is said as one; nothing half-made stays, what was there works,
     await rig.ok(['down'], { cwd: big, env });
     expect(readdirSync(join(small, 'data/containers'))).toEqual([]);
   } finally {
+    execFileSync('umount', ['-R', '-l', small]);
+  }
+});
+
+test('a commit that a full disk ends says that what it stopped stays so, and how it runs again', async () => {
+  const small = join(rig.base, 'small-commit');
+  mkdirSync(small);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'small', small]);
+  const run = (...args: readonly string[]): Promise<Result> => rig.devenv(args, { cwd: rig.base, env: { DEVENV_BASE_DIR: small } });
+  try {
+    mkdirSync(join(rig.base, 'root'));
+    writeBusyboxTree(join(rig.base, 'root'));
+    await run('import', join(rig.base, 'root'), 'busy:1');
+    await run('run', '-d', '--name', 'stays', 'busy:1', 'sleep', '900');
+    writeFileSync(join(rig.base, 'big'), Buffer.alloc(6 * 1024 * 1024));
+    await run('cp', join(rig.base, 'big'), 'stays:/');
+    execFileSync('sh', ['-c', 'cat /dev/zero >"$0" || true', join(small, 'filler')], { stdio: 'ignore' });
+    const { json, stderr } = await run('commit', 'stays', 'busy:2', '--json');
+    expect([json['code'], json['message']]).toEqual(['DISK_FULL', `There is no space left on the disk of ${small}/data.`]);
+    expect(stderr).toMatch(/stays was stopped for the commit, and does not start again: .*no space.*: devenv start stays/);
+    rmSync(join(small, 'filler'));
+    expect(await run('start', 'stays')).toMatchObject({ exitCode: 0 });
+    expect((await run('ps')).stdout).toMatch(/stays +running/);
+  } finally {
+    await run('rm', '-f', 'stays');
     execFileSync('umount', ['-R', '-l', small]);
   }
 });

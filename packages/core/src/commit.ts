@@ -36,7 +36,7 @@ export async function commitImage(options: CommitImageOptions): Promise<NewImage
   const started = performance.now();
   options.report({ ...task, state: 'started' });
   try {
-    const top = await changesOf(container, options.live);
+    const top = await changesOf(container, options.live, options.report);
     const created = new Date().toISOString();
     const entry: HistoryEntry = {
       created,
@@ -63,16 +63,27 @@ export async function commitImage(options: CommitImageOptions): Promise<NewImage
   }
 }
 
-/** Who ran runs again afterwards, whatever happens. */
-async function changesOf(container: Container, live: boolean): ReturnType<Container['commit']> {
+/** Who ran runs again afterwards, whatever happens; where that fails, it is said. */
+async function changesOf(container: Container, live: boolean, report: CommitImageOptions['report']): ReturnType<Container['commit']> {
   const isRunning = (await container.inspect()).state === 'running';
   if (live || !isRunning) return container.commit();
   await container.stop();
   try {
     return await container.commit();
   } finally {
-    await container.start();
+    try {
+      await container.start();
+    } catch (error) {
+      report({ type: 'notice', level: 'warning', message: staysStopped(container, error) });
+    }
   }
+}
+
+function staysStopped({ id, labels }: Container, error: unknown): string {
+  const why = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
+  const again =
+    labels['devenv.role'] === containerRole ? `devenv start ${id}` : `devenv up in ${labels['devenv.workspace'] ?? 'its folder'}`;
+  return `The container ${id} was stopped for the commit, and does not start again: ${why}. When that is put right: ${again}`;
 }
 
 interface Below {

@@ -27,7 +27,8 @@ export function diskTrouble(error: unknown, directories: Directories): UserError
   const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
   if (syscall === undefined) return undefined;
   const place = Object.values({ ...directories }).find((folder) => path === undefined || path === folder || path.startsWith(`${folder}/`));
-  if (isDiskFull(error)) return diskFull(path ?? directories.data, error);
+  // An open file is no name that says anything.
+  if (isDiskFull(error)) return diskFull(path === undefined || path.startsWith('/proc/self/') ? directories.data : path, error);
   // Node says ENOENT where it may not make the first of several directories.
   const isUnmakeable = code === 'ENOENT' && syscall === 'mkdir' && place !== undefined;
   if (code === 'EROFS' || isUnmakeable || (place !== undefined && path !== undefined && (code === 'EACCES' || code === 'EPERM'))) {
