@@ -64,7 +64,13 @@ test('a container that is kept has its output, runs again, and is removed by its
   expect((await rig.ok(['logs', '-f', 'one'])).stdout).toBe('out\nout\n');
   const used = await rig.devenv(['rmi', busy(), '--json']);
   expect(used.json).toMatchObject({ code: 'IMAGE_IN_USE', message: expect.stringContaining('container one') as string });
-  await rig.ok(['rm', 'one']);
+  const two = await rig.devenv(['rmi', 'none:1', busy(), '--json']);
+  expect(two.json).toMatchObject({ code: 'IMAGE_NOT_FOUND', problems: [{ code: 'IMAGE_NOT_FOUND' }, { code: 'IMAGE_IN_USE' }] });
+  const partly = await rig.devenv(['rm', 'none', 'one']);
+  expect([partly.exitCode, partly.stderr]).toEqual([
+    1,
+    expect.stringMatching(/1 of 2 could not be removed; removed: one\.[^]*no container none/),
+  ]);
   expect((await rig.devenv(['rm', 'one', '--json'])).json).toMatchObject({ code: 'CONTAINER_NOT_FOUND' });
 });
 

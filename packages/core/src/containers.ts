@@ -2,6 +2,7 @@ import type { Logs, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import type { Container, LogOptions } from './engine/engine.ts';
 import { openTools, shareStore, type Tools } from './open-tools.ts';
+import { removeEach } from './remove-each.ts';
 import { containerRole, unrecorded } from './run-image.ts';
 
 /** A container that `run` made from an image and that was kept. */
@@ -49,13 +50,12 @@ async function namedContainers(options: Named): Promise<readonly Container[]> {
   return Promise.all(options.names.map(async (name) => namedContainer(tools, name)));
 }
 
-/** @throws UserError CONTAINER_NOT_FOUND, CONTAINER_RUNNING unless `force` */
+/** All that can be. @throws UserError CONTAINER_NOT_FOUND, CONTAINER_RUNNING unless `force` */
 export async function removeContainers(
   options: Options & { readonly names: readonly string[]; readonly force?: boolean },
 ): Promise<readonly KeptContainer[]> {
   const tools = await openTools(options);
-  const removed: KeptContainer[] = [];
-  for (const name of options.names) {
+  return removeEach(options.names, async (name) => {
     const container = await namedContainer(tools, name);
     const before = await describe(container);
     if (before.state === 'running' && !options.force)
@@ -63,9 +63,8 @@ export async function removeContainers(
         hint: `Stop it first: devenv stop ${name}; or devenv rm -f ${name}`,
       });
     await container.remove();
-    removed.push(before);
-  }
-  return removed;
+    return [before];
+  });
 }
 
 export async function containerLogs(options: Options & LogOptions & { readonly name: string }): Promise<Logs> {

@@ -4,6 +4,7 @@ import { Environments } from './container/environment.ts';
 import { formatPlatform } from './oci/platform.ts';
 import { familiarName, formatReference, parseReference } from './oci/reference.ts';
 import { openImages, openTools, shareStore, type ImageTools } from './open-tools.ts';
+import { removeEach } from './remove-each.ts';
 import type { ImageStore, KeptImage } from './store/image-store.ts';
 import type { LayerId } from './store/layer-store.ts';
 
@@ -62,7 +63,7 @@ export interface RemovedImage {
 }
 
 /**
- * Takes names away; by an id all of them. Layers stay until they are collected.
+ * Takes names away, all that can be; by an id all of them. Layers stay until they are collected.
  * @throws UserError IMAGE_NOT_FOUND, IMAGE_IN_USE when a container stands on it and no other name is left, unless `force`
  */
 export async function removeImages(
@@ -70,8 +71,7 @@ export async function removeImages(
 ): Promise<readonly RemovedImage[]> {
   using _store = await shareStore(options);
   const tools = await openImages(options);
-  const removed: RemovedImage[] = [];
-  for (const text of options.names) {
+  return removeEach(options.names, async (text) => {
     const image = findImage(tools.images, text);
     const same = tools.images.all().filter(({ id }) => id === image.id);
     const byId = image.name === undefined || !isNameOf(image, text);
@@ -82,12 +82,9 @@ export async function removeImages(
       });
     const last = going.length === same.length;
     if (last && !options.force) await refuseUsed(image, tools, options);
-    for (const one of going) {
-      tools.images.remove(one);
-      removed.push({ name: shownName(one) ?? one.id, id: one.id, last });
-    }
-  }
-  return removed;
+    for (const one of going) tools.images.remove(one);
+    return going.map((one) => ({ name: shownName(one) ?? one.id, id: one.id, last }));
+  });
 }
 
 /** @throws UserError IMAGE_NOT_FOUND, with what is like it */
