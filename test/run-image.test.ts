@@ -74,6 +74,20 @@ test('a container that is kept has its output, runs again, and is removed by its
   expect((await rig.devenv(['rm', 'one', '--json'])).json).toMatchObject({ code: 'CONTAINER_NOT_FOUND' });
 });
 
+test('of images with the same layers, only the one that a container was made of is in use, and of its names the last', async () => {
+  const tree = join(rig.base, 'one.tar');
+  await rig.ok(['run', '--keep', '--name', 'source', busy(), 'echo']);
+  await rig.ok(['export', '-o', tree, 'source']);
+  await rig.ok(['import', tree, 'made:1']);
+  await rig.ok(['import', '--change', 'ENV A=1', tree, 'equal:1']);
+  await rig.ok(['tag', 'made:1', 'made:2']);
+  await rig.ok(['run', '--keep', '--name', 'user', 'made:1', '/bin/echo']);
+  await rig.ok(['rmi', 'equal:1', 'made:1']);
+  expect((await rig.devenv(['rmi', 'made:2', '--json'])).json).toMatchObject({ code: 'IMAGE_IN_USE' });
+  await rig.ok(['rm', 'source', 'user']);
+  await rig.ok(['rmi', 'made:2']);
+});
+
 test('one that runs in the background is reached by its port until it is stopped', async () => {
   const serve = 'echo hello > /tmp/index.html; exec busybox httpd -f -p 80 -h /tmp';
   const { stdout } = await rig.ok(['run', '-d', '--name', 'web', '-p', '0:80', busy(), 'sh', '-c', serve], { cwd });

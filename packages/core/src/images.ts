@@ -126,7 +126,9 @@ async function refuseUsed(image: KeptImage, tools: ImageTools, options: Options)
   const { engine } = await openTools(options);
   const environments = new Map(new Environments(tools.directories).list().map((record) => [record.spec.id, record.folder]));
   for (const container of await engine.list({})) {
-    if (!(await standsOn(container.layer, top, tools))) continue;
+    // One that run made says which image it is of: another one may have the same layers.
+    const own = container.labels['devenv.image-id'];
+    if (own === undefined ? !(await standsOn(container.layer, top, tools)) : own !== image.id) continue;
     const folder = environments.get(container.id);
     throw new UserError(
       'IMAGE_IN_USE',
