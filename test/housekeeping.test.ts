@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync }
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { debian, launcher, makeRig, traces, type Rig } from './rig.ts';
+import { debian, launcher, makeEmptyRig, makeRig, traces, type Rig } from './rig.ts';
+import { writeBusyboxTree } from './tiny-image.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -95,6 +96,29 @@ test('doctor --store tells what was damaged, and drops it so that up makes it ag
   await own.ok(['doctor', '--store']);
   expect((await own.ok(['up', '--json'], { cwd })).json).toMatchObject({ built: 2 });
   expect((await own.ok(['exec', 'cat', '/one', '/two'], { cwd })).stdout).toBe('one\ntwo\n');
+});
+
+test('doctor --store names the images that go with what was damaged, and how a container of run that stands on it is stopped', async () => {
+  await using own = await makeEmptyRig();
+  mkdirSync(join(own.base, 'root'));
+  writeBusyboxTree(join(own.base, 'root'));
+  await own.ok(['import', join(own.base, 'root'), 'busy:1'], { cwd: own.base });
+  await own.ok(['tag', 'busy:1', 'busy:2']);
+  await own.ok(['run', '-d', '--name', 'stands', 'busy:1', 'sleep', '900'], { cwd: own.base });
+  const [layer] = readdirSync(join(own.base, 'data/layers'));
+  writeFileSync(join(own.base, 'data/layers', layer!, 'etc/passwd'), 'changed by hand\n');
+  const told = await own.devenv(['doctor', '--store']);
+  expect([told.exitCode, told.stdout]).toEqual([
+    1,
+    expect.stringMatching(/With it goes: image busy:1, image busy:2 · pull, load or import/),
+  ]);
+  const runs = await own.devenv(['doctor', '--store', '--repair']);
+  expect([runs.exitCode, runs.stdout]).toEqual([1, expect.stringMatching(/container stands runs on it: devenv stop stands, then again/)]);
+  expect(runs.stdout).not.toMatch(/Gone with it/);
+  await own.ok(['rm', '-f', 'stands']);
+  const { json } = await own.ok(['doctor', '--store', '--repair', '--json']);
+  expect([json['lostImages'], json['repaired']]).toEqual([['busy:1', 'busy:2'], true]);
+  expect((await own.ok(['images', '--json'])).json['images']).toEqual([]);
 });
 
 test('stats and du tell of each environment what it uses and takes', async () => {

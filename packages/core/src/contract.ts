@@ -217,6 +217,8 @@ export interface StoreVerdict {
   readonly images: number;
   /** Empty: all is as it was written. `left`: repairing has left it, for this reason. */
   readonly damages: readonly { readonly what: string; readonly text: string; readonly left?: string }[];
+  /** As people name them: what stands on a damaged layer, and goes with it when that is repaired. */
+  readonly lostImages: readonly string[];
   /** Layers whose content could not be compared, since no digest of it was known; with `deep` it is known from now on. */
   readonly withoutDigest: number;
   readonly leftovers: CountedBytes;

@@ -13,7 +13,7 @@ export default class Doctor extends DevenvCommand {
     ...sharedFlags,
     store: Flags.boolean({ summary: 'check every layer, reference and key that is kept here' }),
     deep: Flags.boolean({ summary: 'read the content of every layer too', dependsOn: ['store'] }),
-    repair: Flags.boolean({ summary: 'drop what is damaged: devenv up makes it again', dependsOn: ['store'] }),
+    repair: Flags.boolean({ summary: 'drop what is damaged: devenv up makes steps again, and images are named', dependsOn: ['store'] }),
   };
 
   async run(): Promise<number> {

@@ -5,7 +5,7 @@ import { printableLine } from './printable.ts';
 
 /** Whether the store is whole, what is not, and what to do. */
 export function describeVerdict(verdict: StoreVerdict, color: boolean): string {
-  const { damages, leftovers, repaired } = verdict;
+  const { damages, leftovers, lostImages, repaired } = verdict;
   const paint = painter(color);
   const counted = [
     `${plural(verdict.layers.count, 'layer')} (${bytes(verdict.layers.bytes)})`,
@@ -26,6 +26,11 @@ export function describeVerdict(verdict: StoreVerdict, color: boolean): string {
     ...(damages.length > 0 && !repaired && !hasLeft
       ? [`${paint('cyan', 'fix:')} devenv doctor --store --repair drops what is damaged, and devenv up makes it again`]
       : []),
+    ...(lostImages.length === 0
+      ? []
+      : [
+          `${repaired || hasLeft ? 'Gone with it' : 'With it goes'}: ${lostImages.map((name) => `image ${printableLine(name)}`).join(', ')} · pull, load or import again`,
+        ]),
     ...(leftovers.count === 0
       ? []
       : [`${plural(leftovers.count, 'leftover')} of killed commands (${bytes(leftovers.bytes)}): devenv gc removes them`]),
