@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 
 const base = mkdtempSync(join(tmpdir(), 'devenv-cli-'));
+const main = fileURLToPath(new URL('../dist/main.js', import.meta.url)); // as it is built: `exec` is a file of its own there
 afterAll(() => rmSync(base, { recursive: true }));
 
 test('devenv alone, where there is no devenv.json, names the command that writes one', () => {
@@ -23,8 +24,17 @@ test('exec where there is no devenv.json says so and exits with 125', () => {
   });
 });
 
+test('a folder that was removed under the shell is named as what is wrong', () => {
+  const gone = mkdtempSync(join(base, 'gone-'));
+  const script = 'rmdir "$PWD"; exec "$0" "$@"';
+  const { status, stderr } = spawnSync('sh', ['-c', script, process.execPath, main, 'ps'], { cwd: gone, encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({
+    status: 2,
+    stderr: expect.stringMatching(/^Error: The current folder is gone\.\nHint: /) as string,
+  });
+});
+
 function devenv(...argv: string[]): { code: number | null; stdout: string; stderr: string } {
-  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url)); // as it is built: `exec` is a file of its own there
   const env = { PATH: process.env['PATH'], HOME: base, DEVENV_BASE_DIR: join(base, 'devenv') };
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...argv], {
     cwd: base,

@@ -10,6 +10,13 @@ enableCompileCache(compileCacheDirectory(process.env, process.getuid?.() ?? 0));
 let apologised = false;
 process.on('uncaughtException', (error) => void apologise(error));
 
+if (isHomeless()) {
+  process.stderr.write(
+    'Error: The current folder is gone.\nHint: cd to one that exists; to one that was made anew at its place: cd "$PWD"\n',
+  );
+  process.exit(2);
+}
+
 const argv = process.argv.slice(2);
 const exitCode = (await enter()) ?? (await others());
 // What the work needed has ended; idle connections must not hold the prompt.
@@ -25,6 +32,16 @@ async function others(): Promise<number> {
   const { verb, rest } = verbFirst(argv);
   const { fastPath } = await import('./fast-path.ts');
   return (await fastPath(verb, rest)) ?? (await (await import('./dispatch.ts')).dispatch(verb, rest));
+}
+
+/** Whether the folder that we were started in was removed. */
+function isHomeless(): boolean {
+  try {
+    process.cwd();
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 async function apologise(error: unknown): Promise<void> {
