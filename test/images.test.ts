@@ -79,6 +79,25 @@ test('what is saved, skopeo reads with the config and layers of its source, and 
   expect((await rig.ok(['load', '--json'], { input: piped })).json['images']).toMatchObject([{ names: ['shop:1'], reused: 1 }]);
 });
 
+test('an image without a name that has one here is known by that; an archive or layout of no image is an error', async () => {
+  await using own = await makeEmptyRig();
+  await own.ok(['load', at('source')]);
+  const [named] = (await own.ok(['images', '--json'])).json['images'] as { name: string; id: string }[];
+  await own.ok(['save', '-o', join(own.base, 'nameless.tar'), named!.id]);
+  expect((await own.ok(['load', '--json', join(own.base, 'nameless.tar')])).json['images']).toMatchObject([{ names: [], reused: 1 }]);
+  expect((await own.ok(['images', '--json'])).json['images']).toMatchObject([{ name: named!.name }]);
+  await own.ok(['rmi', named!.id]);
+  await own.ok(['load', join(own.base, 'nameless.tar')]);
+  expect((await own.ok(['images', '--json'])).json['images']).toMatchObject([{ id: named!.id }]);
+
+  const empty = own.project({
+    'oci-layout': { imageLayoutVersion: '1.0.0' },
+    'index.json': { schemaVersion: 2, manifests: [] },
+  });
+  const told = await own.devenv(['load', empty, '--json']);
+  expect([told.exitCode, told.json['code']]).toEqual([1, 'IMAGE_NOT_FOUND']);
+});
+
 test('several images go into one archive, a layer that they share once', async () => {
   await rig.ok(['pull', busy()]);
   for (const name of ['one:1', 'two:2']) await rig.ok(['tag', busy(), name]);

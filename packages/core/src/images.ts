@@ -76,8 +76,9 @@ export async function removeImages(
     const same = tools.images.all().filter(({ id }) => id === image.id);
     const byId = image.name === undefined || !isNameOf(image, text);
     const going = byId ? same : [image];
-    if (byId && same.length > 1 && !options.force)
-      throw new UserError('IMAGE_IN_USE', `The image ${text} has several names: ${same.map(shownName).join(', ')}.`, {
+    const known = same.flatMap((one) => shownName(one) ?? []);
+    if (byId && known.length > 1 && !options.force)
+      throw new UserError('IMAGE_IN_USE', `The image ${text} has several names: ${known.join(', ')}.`, {
         hint: 'Remove the names one by one, or all at once with --force.',
       });
     const last = going.length === same.length;

@@ -44,10 +44,14 @@ export async function keepImage(
     report({ ...task, state: 'failed', seconds: elapsed(started) });
     throw error;
   }
-  const records = (names.length === 0 ? [undefined] : names).map((name) => {
-    const known = name === undefined ? undefined : tools.images.all().find((other) => other.name === name && other.id === image.id);
-    return { ...keptImage(name, image, ids), digests: [...new Set([...digests, ...(known?.digests ?? [])])] };
-  });
+  const same = tools.images.all().filter(({ id }) => id === image.id);
+  const merged = (known: KeptImage | undefined): readonly string[] => [...new Set([...digests, ...(known?.digests ?? [])])];
+  const withoutName = same.some(({ name }) => name !== undefined) ? [] : [undefined]; // names that it has serve
+  const wanted = names.length === 0 ? withoutName : names;
+  const records =
+    wanted.length === 0
+      ? same.map((known) => ({ ...known, digests: merged(known) }))
+      : wanted.map((name) => ({ ...keptImage(name, image, ids), digests: merged(same.find((known) => known.name === name)) }));
   for (const record of records) tools.images.set(record);
   report({ ...task, state: fetched === 0 ? 'cached' : 'done', seconds: elapsed(started) });
   return { image: records[0]!, layers: ids.length, reused: ids.length - fetched, bytes };

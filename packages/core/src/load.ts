@@ -48,6 +48,7 @@ export async function load(options: LoadOptions): Promise<readonly LoadedImage[]
     );
     loaded.push({ names: names.map(familiarName), id: image.id, layers: kept.layers, reused: kept.reused });
   }
+  if (loaded.length === 0) throw new UserError('IMAGE_NOT_FOUND', `There is no image in ${place}.`, { hint: 'Check what wrote it.' });
   return loaded;
 }
 
