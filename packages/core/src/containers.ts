@@ -1,6 +1,7 @@
 import type { Logs, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
 import type { Container, LogOptions } from './engine/engine.ts';
+import { tellGap } from './logs.ts';
 import { openTools, shareStore, type Tools } from './open-tools.ts';
 import { removeEach } from './remove-each.ts';
 import { containerRole, unrecorded } from './run-image.ts';
@@ -71,7 +72,8 @@ export async function containerLogs(options: Options & LogOptions & { readonly n
   const container = await namedContainer(await openTools(options), options.name);
   const { follow, tail, signal } = options;
   const idle = container.labels[unrecorded] === 'true';
-  const lines = container.logs({ follow: follow && !idle, signal, ...(tail === undefined ? {} : { tail }) });
+  const onGap = (): void => tellGap(options.report);
+  const lines = container.logs({ follow: follow && !idle, signal, onGap, ...(tail === undefined ? {} : { tail }) });
   return { containerId: container.id, idle, lines };
 }
 

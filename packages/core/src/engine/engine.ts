@@ -258,6 +258,8 @@ export interface LogOptions {
   readonly tail?: number;
   /** An abort ends the log, with no error. */
   readonly signal?: AbortSignal;
+  /** Called where lines may be missing, since the log had become too long. */
+  readonly onGap?: () => void;
 }
 
 export interface LogLine {

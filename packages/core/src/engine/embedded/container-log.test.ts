@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LogOptions } from '../engine.ts';
-import { readLog } from './container-log.ts';
+import { keepParts, readLog } from './container-log.ts';
 
 let folder: string;
 let path: string;
@@ -95,6 +95,39 @@ test('what is written while it is told is left out without following, and does n
   const more = entry('more').repeat(20);
   for await (const _ of readLog(path, () => true, { follow: true, signal: controller.signal })) appendFileSync(path, more);
   expect(controller.signal.aborted).toBe(true);
+});
+
+test('the first two parts of a log are kept and told before the last; its last lines are never from before a gap', async () => {
+  const next = (text: string): void => {
+    writeFileSync(`${path}.tmp`, entry(text)); // as conmon does it
+    renameSync(`${path}.tmp`, path);
+  };
+  keepParts(path);
+  appendFileSync(path, entry('one') + entry('two'));
+  const following = told({ follow: true });
+  await delay(300);
+  expect(await told({ follow: false })).toBe('one\ntwo\n');
+  next('three');
+  keepParts(path); // it was started again
+  expect([await told({ follow: false }), await told({ follow: false, tail: 2 })]).toEqual(['one\ntwo\nthree\n', 'two\nthree\n']);
+  await delay(300);
+  next('four');
+  await delay(300);
+  next('five');
+  written = false;
+  expect(await following).toBe('one\ntwo\nthree\nfour\nfive\n');
+  let gaps = 0;
+  const onGap = (): unknown => (gaps += 1);
+  expect([await told({ follow: false, onGap }), gaps]).toEqual(['one\ntwo\nthree\nfive\n', 1]);
+  expect([await told({ follow: false, tail: 2, onGap }), gaps]).toEqual(['five\n', 1]);
+});
+
+test('the last lines are found also when they are long, or many', async () => {
+  const texts = Array.from({ length: 3000 }, (_, index) => String(index).padStart(10 + (index % 7) * 100, 'x'));
+  texts[1500] = 'y'.repeat(700_000);
+  writeFileSync(path, texts.map((text) => entry(text)).join(''));
+  for (const tail of [1, 700, 1499, 1500, 1501, 2999, 3000, 4000])
+    expect(await told({ follow: false, tail })).toBe(texts.slice(-tail).map((text) => `${text}\n`).join('')); // prettier-ignore
 });
 
 function entry(text: string, stream = 'stdout', kind = 'F'): string {

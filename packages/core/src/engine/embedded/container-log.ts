@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, linkSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { isMissing } from '../../base/files.ts';
 import type { LogLine, LogOptions } from '../engine.ts';
@@ -7,7 +7,6 @@ import { isAlive } from './living-process.ts';
 
 const pollMilliseconds = 200;
 const pieceBytes = 256 * 1024;
-const slackLines = 4096;
 
 /** conmon writes the last words of a container when its init has ended. */
 export function containerLog(directory: string, options: LogOptions): AsyncIterable<LogLine> {
@@ -18,18 +17,44 @@ export function containerLog(directory: string, options: LogOptions): AsyncItera
   return readLog(containerFiles(directory).log, isWritten, options);
 }
 
+/** Bytes of one part of a log. conmon begins a part that is full anew, and drops what was in it. */
+export const partBytes: number = 16 * 1024 * 1024;
+
+/**
+ * Keeps the first two parts of a log, by a second name of each: nobody is there when conmon replaces a full one. It writes the next part
+ * to a file beside, which may exist, and gives that the log's name. Idempotent: what a log of before has is left.
+ */
+export function keepParts(log: string): void {
+  const [first, second] = earlierParts(log);
+  if (existsSync(first)) return;
+  for (const path of [log, second]) closeSync(openSync(path, 'a', 0o600));
+  rmSync(`${log}.tmp`, { force: true }); // of one who was killed in between
+  linkSync(second, `${log}.tmp`);
+  linkSync(log, first);
+}
+
+function earlierParts(log: string): readonly [first: string, second: string] {
+  return [`${log}.1`, `${log}.2`];
+}
+
 /**
  * The log that conmon writes (`k8s-file`), from its beginning or its last `tail` lines on. `follow`: then what comes, until
- * nobody writes any more; else what was there when it was asked for. conmon begins a full log anew: what it dropped is gone,
- * nothing else is left out or told twice. An abort ends it as the end of the log does. Of a log only a piece is held in memory,
- * and the lines that `tail` asks for.
+ * nobody writes any more; else what was there when it was asked for. Of a log of more than three parts those between the second and
+ * the last are gone; nothing else is left out or told twice. An abort ends it as the end of the log does. Of a log only a piece is
+ * held in memory, and the lines that `tail` asks for.
  */
 export async function* readLog(path: string, isWritten: () => boolean, options: LogOptions): AsyncGenerator<LogLine> {
-  const { follow, tail, signal } = options;
+  const { follow, tail, signal, onGap } = options;
   let file = LogFile.open(path);
+  const before = file ? partsBefore(path, file) : { parts: [], adjoin: true };
   try {
-    const there = file ? untilAborted(file.pieces(file.size), signal) : nothing();
-    yield* tail === undefined ? there : lastLines(there, tail);
+    const there = [...before.parts, ...(file ? [file] : [])];
+    if (tail === undefined) {
+      for (const part of there) {
+        if (part === file && before.parts.length > 0 && !before.adjoin) onGap?.();
+        yield* untilAborted(part.pieces(part.size), signal);
+      }
+    } else yield* lastLines(before.adjoin ? there : there.slice(-1), tail);
     for (;;) {
       if (!follow || signal?.aborted) return;
       // Asked before reading: what was written until the end is read then.
@@ -46,11 +71,19 @@ export async function* readLog(path: string, isWritten: () => boolean, options: 
       await delay(pollMilliseconds, undefined, signal ? { signal } : {}).catch(() => {});
     }
   } finally {
+    for (const part of before.parts) part.close();
     file?.close();
   }
 }
 
-async function* nothing(): AsyncGenerator<LogLine> {}
+/** `adjoin`: the last of them and this one are known to have nothing between them. */
+function partsBefore(path: string, file: LogFile): { readonly parts: readonly LogFile[]; readonly adjoin: boolean } {
+  const parts = earlierParts(path).map((part) => LogFile.open(part));
+  const at = parts.findIndex((part) => part?.inode === file.inode);
+  const before = at === -1 ? parts : parts.slice(0, at);
+  for (const part of parts) if (!before.includes(part)) part?.close();
+  return { parts: before.filter((part) => part !== undefined), adjoin: at !== -1 };
+}
 
 /** A writer may be as fast as we are: between two pieces others have their turn, who may abort. */
 async function* untilAborted(pieces: Iterable<readonly LogLine[]>, signal: AbortSignal | undefined): AsyncGenerator<LogLine> {
@@ -87,21 +120,29 @@ class LogFile {
     return fstatSync(this.descriptor).size;
   }
 
-  /** What has come since it was read, up to a position in the file. */
-  *pieces(end = Infinity): Generator<readonly LogLine[]> {
-    if (this.size < this.position) {
-      this.position = 0;
+  get inode(): number {
+    return fstatSync(this.descriptor).ino;
+  }
+
+  /** What has come since it was read, up to a position in the file; or from the first line on that begins at `from` or later. */
+  *pieces(end = Infinity, from?: number): Generator<readonly LogLine[]> {
+    if (from !== undefined || this.size < this.position) {
+      this.position = from ?? 0;
       this.rest = Buffer.alloc(0);
     }
+    let skips = this.position > 0 && from !== undefined;
+    if (skips) this.position -= 1; // the end of a line there means that one begins at `from`
     while (this.position < end) {
       const chunk = Buffer.allocUnsafe(pieceBytes);
       const count = readSync(this.descriptor, chunk, 0, Math.min(chunk.length, end - this.position), this.position);
       if (count === 0) return;
       this.position += count;
       const text = Buffer.concat([this.rest, chunk.subarray(0, count)]);
-      const start = text.lastIndexOf(0x0a) + 1;
-      this.rest = text.subarray(start);
-      yield parseLog(text.subarray(0, start));
+      const begin = skips ? text.indexOf(0x0a) + 1 : 0;
+      const rest = text.lastIndexOf(0x0a) + 1;
+      skips &&= begin === 0;
+      this.rest = text.subarray(rest);
+      yield parseLog(text.subarray(begin, rest));
     }
   }
 
@@ -130,19 +171,24 @@ function parseLog(text: Buffer): LogLine[] {
   return lines;
 }
 
-async function* lastLines(lines: AsyncIterable<LogLine>, count: number): AsyncGenerator<LogLine> {
-  let kept: LogLine[] = [];
-  let enough = slackLines;
-  for await (const line of lines) {
-    kept.push(line);
-    if (kept.length < enough) continue;
-    kept = cutToLast(kept, count);
-    enough = 2 * kept.length + slackLines; // now and then, not for each line: all that is kept is looked at
+/** The last lines of files that continue each other, read from the end. */
+function lastLines(files: readonly LogFile[], count: number): readonly LogLine[] {
+  let lines: readonly LogLine[] = [];
+  for (const file of files.toReversed()) {
+    const { size } = file;
+    for (let bytes = pieceBytes; ; bytes *= 2) {
+      const all = [...[...file.pieces(size, Math.max(0, size - bytes))].flat(), ...lines];
+      const found = cutToLast(all, count);
+      if (found.length < all.length) return found;
+      if (bytes < size) continue;
+      lines = found;
+      break;
+    }
   }
-  yield* cutToLast(kept, count);
+  return lines;
 }
 
-function cutToLast(lines: LogLine[], count: number): LogLine[] {
+function cutToLast(lines: readonly LogLine[], count: number): readonly LogLine[] {
   let [start, wanted] = [lines.length, count];
   const seen = new Set<LogLine['stream']>();
   for (; start > 0; start--) {

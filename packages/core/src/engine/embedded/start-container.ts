@@ -12,6 +12,7 @@ import { idMapping, isMapped } from '../../base/user-namespace.ts';
 import type { LayerStore } from '../../store/layer-store.ts';
 import type { ContainerSpec } from '../engine.ts';
 import { compiledFilter } from './compiled-filter.ts';
+import { keepParts, partBytes } from './container-log.ts';
 import { containerFiles, writeJson, type ContainerFiles, type ContainerProcesses, type ContainerRecord } from './container-files.ts';
 import { prepareMounts } from './container-mounts.ts';
 import { giveToRoot, swapOwner } from './id-swap.ts';
@@ -194,10 +195,10 @@ async function createWithConmon(record: ContainerRecord, files: ContainerFiles):
   const pidFile = join(files.bundle, 'conmon.pid');
   const sockets = join(files.bundle, 'sockets');
   makePrivateDirectory(sockets);
-  const maximum = 10 * 1024 * 1024; // bytes of the log before it starts anew
+  keepParts(files.log);
   const args = [
     '-c', id, '-u', id, '-n', id, '-r', record.runtime, '-b', files.bundle, '-p', join(files.bundle, 'init.pid'), '--conmon-pidfile', pidFile,
-    '-l', `k8s-file:${files.log}`, '--log-size-max', String(maximum), '--exit-dir', files.exit, '--persist-dir', files.exit, '--socket-dir-path', sockets,
+    '-l', `k8s-file:${files.log}`, '--log-size-max', String(partBytes), '--exit-dir', files.exit, '--persist-dir', files.exit, '--socket-dir-path', sockets,
     '--runtime-arg', '--root', '--runtime-arg', record.runtimeRoot, ...(stdin === undefined ? [] : [stdin === 'terminal' ? '-t' : '-i']),
   ]; // prettier-ignore
   const errors = openSync(join(files.bundle, 'conmon.log'), 'w+', 0o600);

@@ -25,11 +25,27 @@ export function logLaws(rig: Rig): void {
       expect(await told(rig.box, { follow: false })).toEqual([]);
     });
 
-    test('stays within bounds, and a follower loses at most what was dropped', async () => {
-      await using container = await rig.running({ command: ['sh', '-c', 'seq 1 300000; sleep 0.5; echo end'] });
-      const lines = await told(container, { follow: true });
-      expect(lines.at(-1)).toEqual(['stdout', 'end\n']);
-      expect((await told(container, { follow: false })).length).toBeLessThan(300_000);
+    test('is whole also when it is long, and its last lines are those before its end', async () => {
+      await using container = await rig.running({ command: ['seq', '1', '500000'] });
+      await expect.poll(async () => (await container.inspect()).state, { timeout: 20_000 }).toBe('exited');
+      const all = Array.from({ length: 500_000 }, (_, index) => index + 1);
+      expect((await numbers(container, {})) === all.join()).toBe(true); // a difference would be as long
+      expect((await numbers(container, { tail: 400_000 })) === all.slice(-400_000).join()).toBe(true);
+    });
+
+    test('stays within bounds: its beginning and its end are kept, and a follower loses at most what was dropped', async () => {
+      const many = 2_500_000;
+      await using container = await rig.running({ command: ['sh', '-c', `seq 1 ${many}; sleep 0.5; echo 0`] });
+      let last = '';
+      for await (const { bytes } of container.logs({ follow: true })) last = Buffer.from(bytes).toString();
+      expect(last).toBe('0');
+      const kept = (await numbers(container, {})).split(',').map(Number);
+      expect(kept.length).toBeLessThan(many / 2);
+      const gap = kept.findIndex((number, index) => number !== index + 1);
+      expect(gap).toBeGreaterThan(300_000);
+      const wrong = kept.slice(gap + 1, -1).findIndex((number, index, rest) => number !== many - rest.length + index + 1);
+      expect([wrong, kept.at(-1)]).toEqual([-1, 0]);
+      expect(await numbers(container, { tail: 1 })).toBe('0');
     });
 
     test('can be followed until the reader has enough', async () => {
@@ -48,4 +64,12 @@ async function told(container: Container, options: LogOptions): Promise<[string,
   for await (const { stream, bytes, complete } of container.logs(options))
     lines.push([stream, `${Buffer.from(bytes).toString()}${complete ? '\n' : ''}`]);
   return lines;
+}
+
+/** The numbers that it said, one on a line, between commas. A line may be written in two pieces. */
+async function numbers(container: Container, options: Omit<LogOptions, 'follow'>): Promise<string> {
+  const pieces: string[] = [];
+  for await (const { bytes, complete } of container.logs({ ...options, follow: false }))
+    pieces.push(Buffer.from(bytes).toString() + (complete ? ',' : ''));
+  return pieces.join('').slice(0, -1);
 }
