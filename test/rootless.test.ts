@@ -108,6 +108,16 @@ test('layers of steps are the same for root and for a normal user, and so is wha
   expect(ours).toHaveLength(4);
 });
 
+test('a normal user who imports a directory is told of files whose owner only root sees', async () => {
+  const root = join(scratch, 'import');
+  mkdirSync(join(root, 'etc'), { recursive: true });
+  writeFileSync(join(root, 'etc/mine'), '');
+  execFileSync('chown', ['-R', `${user.uid}:${user.gid}`, root]);
+  expect((await asUser(scratch, ['import', root, 'mine:1'])).stderr).not.toMatch(/nobody/);
+  writeFileSync(join(root, 'etc/roots'), '');
+  expect((await asUser(scratch, ['import', root, 'mine:2'])).stderr).toMatch(/1 of the files belong to nobody .*etc\/roots.*fakeroot/);
+});
+
 test("a file saved inside by the container's user is the normal user's outside, and the other way round", async () => {
   const folder = project('owned', user);
   expect(await asUser(folder, ['up'])).toMatchObject({ exitCode: 0 });

@@ -5,6 +5,8 @@ import { Readable } from 'node:stream';
 import type { Options } from './contract.ts';
 import { composedRecord, composeImage } from './compose-image.ts';
 import { UserError } from './base/errors.ts';
+import { isMapped } from './base/user-namespace.ts';
+import { foreignFiles, type ForeignFiles } from './foreign-files.ts';
 import { applyChange } from './oci/apply-change.ts';
 import { sha256Digest } from './oci/digest.ts';
 import type { Layer } from './oci/image.ts';
@@ -39,7 +41,7 @@ export async function importImage(options: ImportOptions): Promise<NewImage> {
   const started = performance.now();
   options.report({ ...task, state: 'started' });
   try {
-    await using layer = await layerOf(options.input, join(tools.directories.cache, 'archives'), options.signal);
+    await using layer = await layerOf(options.input, join(tools.directories.cache, 'archives'), options);
     const top = await tools.store.add(layer, undefined, { signal: options.signal });
     const created = new Date().toISOString();
     const entry = {
@@ -66,7 +68,11 @@ export function tagOf(text: string): string {
 }
 
 /** What it is called by is known when it has been read once. */
-async function layerOf(input: string | Readable, cache: string, signal: AbortSignal): Promise<Layer & AsyncDisposable> {
+async function layerOf(
+  input: string | Readable,
+  cache: string,
+  { signal, report }: Pick<Options, 'signal' | 'report'>,
+): Promise<Layer & AsyncDisposable> {
   if (typeof input !== 'string') {
     const spooled = await spool(decompressed(bytesOf(input)), cache, signal);
     return {
@@ -76,8 +82,20 @@ async function layerOf(input: string | Readable, cache: string, signal: AbortSig
   }
   const stats = statSync(input, { throwIfNoEntry: false });
   if (!stats) throw new UserError('IMAGE_NOT_FOUND', `There is no file or directory ${input}.`, { hint: 'Check the path.' });
+  if (stats.isDirectory() && isMapped()) tellForeign(foreignFiles(input), report);
   const open = stats.isDirectory() ? () => canonicalTar(input) : () => Readable.from(decompressed(bytesOf(createReadStream(input))));
   return { ...(await measured(open)), [Symbol.asyncDispose]: async () => {} };
+}
+
+/** A normal user cannot see whose they are. */
+function tellForeign({ count, examples }: ForeignFiles, report: Options['report']): void {
+  if (count === 0) return;
+  const names = `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
+  report({
+    type: 'notice',
+    level: 'warning',
+    message: `In the image ${count} of the files belong to nobody (65534), since they are not yours: ${names}. To keep owners import a tar that root or fakeroot made.`,
+  });
 }
 
 async function measured(open: () => Readable): Promise<Layer> {
