@@ -31,10 +31,23 @@ test('a reader that has gone away ends it', async () => {
   const stdout = new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error('closed'), { code: 'EPIPE' })) });
   let count = 0;
   async function* endless(): AsyncGenerator<LogLine> {
-    for (; ; count++) yield await Promise.resolve(lines[2]!);
+    for (; ; count++) yield await new Promise<LogLine>((resolve) => setImmediate(resolve, lines[2]!));
   }
   await writeLog(endless(), 'plain', { stdout, stderr: new PassThrough() });
   expect(count).toBeLessThan(100);
+});
+
+test('lines that come together go out together, and those of two streams in their order', async () => {
+  const calls: string[] = [];
+  const stream = (): Writable =>
+    new Writable({
+      write: (chunk: Buffer, _encoding, done) => done(void calls.push(chunk.toString())),
+      writev: (chunks, done) => done(void calls.push(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)).toString())),
+    });
+  const said = (text: string, name: LogLine['stream']): LogLine => ({ time: 'T', stream: name, bytes: Buffer.from(text), complete: true });
+  const all = [said('a', 'stdout'), said('b', 'stdout'), said('c', 'stderr'), said('d', 'stdout'), said('e', 'stdout')];
+  await writeLog(given(all), 'plain', { stdout: stream(), stderr: stream() });
+  expect(calls).toEqual(['a\nb\n', 'c\n', 'd\ne\n']);
 });
 
 test('a slow reader is waited for many times without a listener left behind', async () => {

@@ -20,13 +20,37 @@ export async function writeLog(
   };
   const begun = { stdout: true, stderr: true };
   for (const stream of [stdout, stderr]) stream.on('error', onError);
+  const gathering = gather();
   for await (const line of lines) {
     if (closed) break;
     const stream = form === 'json' || line.stream === 'stdout' ? stdout : stderr;
     const bytes = form === 'json' ? Buffer.from(asJson(line)) : asBytes(line, form === 'timestamps' && begun[line.stream]);
     begun[line.stream] = line.complete;
-    if (!stream.write(bytes) && !closed) await untilWritten(stream).catch(onError);
+    gathering.into(stream);
+    if (stream.write(bytes) || closed) continue;
+    gathering.end();
+    if (stream.writableNeedDrain) await untilWritten(stream).catch(onError);
   }
+  gathering.end();
+}
+
+/** What comes in one turn goes out at once: a line is a call of the system else. Of two streams the order stays. */
+function gather(): { into(stream: Writable): void; end(): void } {
+  let open: Writable | undefined;
+  const end = (): void => {
+    open?.uncork();
+    open = undefined;
+  };
+  return {
+    into(stream) {
+      if (open === stream) return;
+      if (open) end();
+      else setImmediate(end);
+      stream.cork();
+      open = stream;
+    },
+    end,
+  };
 }
 
 /** Or until nobody reads any more. Leaves no listener behind: a log has many lines. */
