@@ -101,6 +101,20 @@ test('one that runs in the background is reached by its port until it is stopped
   await rig.ok(['rm', 'web']);
 });
 
+test('a volume of run is named by du, stays while a container has it, and goes with gc --volumes', async () => {
+  await rig.ok(['run', '--keep', '--name', 'keeper', '-v', 'kept:/data', busy(), 'sh', '-c', 'echo kept > /data/file'], { cwd });
+  await rig.ok(['run', '-v', 'kept2:/data', busy(), 'sh', '-c', 'echo x > /data/file'], { cwd });
+  expect((await rig.ok(['du'])).stdout).toMatch(/^ {2}kept +.*of a container\n {2}kept2 +.*gc --volumes removes it$/m);
+  expect((await rig.ok(['gc', '--json'])).json['removed']).toMatchObject({ volumes: [] });
+  expect((await rig.ok(['gc', '--volumes', '--dry-run', '--json'])).json['removed']).toMatchObject({ volumes: [{ name: 'kept2' }] });
+  expect((await rig.ok(['gc', '--volumes'])).stdout).toMatch(/^Freed .*1 volume \(kept2\)/);
+  const look = await rig.ok(['run', '-v', 'kept:/data', busy(), 'cat', '/data/file'], { cwd });
+  expect(look.stdout).toBe('kept\n');
+  await rig.ok(['rm', 'keeper']);
+  expect((await rig.ok(['gc', '--volumes', '--json'])).json['removed']).toMatchObject({ volumes: [{ name: 'kept' }] });
+  expect((await rig.ok(['du', '--json'])).json['otherVolumes']).toEqual([]);
+});
+
 test('one in the background keeps its terminal, and is stopped with the signal of its image', async () => {
   await rig.ok(['run', '-dit', '--name', 'it', busy(), 'cat'], { cwd });
   expect((await rig.ok(['ps', '--json'])).json['containers']).toMatchObject([{ name: 'it', state: 'running' }]);

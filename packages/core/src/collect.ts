@@ -38,7 +38,7 @@ export async function collect(wishes: CollectOptions): Promise<Collection> {
   const logs = oldLogs(directories, options.unusedSeconds);
   const environments = { removed: options.lost ? lost.map(withoutRecord) : [], lost: options.lost ? [] : lost.map(withoutRecord) };
   const found = options.dryRun ? await look(tools, plans, options, gone) : await takeAway(tools, plans, options, gone);
-  const { layers, stepRecords, kept } = found;
+  const { layers, stepRecords, kept, volumes } = found;
   const [caches, old, leftovers] = [found.caches, logs, found.leftovers].map(measured) as [CountedBytes, CountedBytes, CountedBytes];
   if (!options.dryRun) {
     for (const path of logs) rmSync(path, { recursive: true, force: true });
@@ -47,7 +47,7 @@ export async function collect(wishes: CollectOptions): Promise<Collection> {
   const locks = idleLocks(directories);
   return {
     dryRun: options.dryRun ?? false,
-    freedBytes: [layers, caches, old, leftovers].reduce((sum, { bytes }) => sum + bytes, 0),
+    freedBytes: [layers, caches, old, leftovers, ...volumes].reduce((sum, { bytes }) => sum + bytes, 0),
     removed: {
       layers,
       caches,
@@ -56,6 +56,7 @@ export async function collect(wishes: CollectOptions): Promise<Collection> {
       stepRecords,
       lockFiles: options.dryRun ? locks.length : locks.filter(removeFreeLock).length,
       environments: environments.removed,
+      volumes,
     },
     kept,
     lost: environments.lost,
@@ -84,6 +85,7 @@ function parseDays(text: string): number | undefined {
 }
 
 interface Choice {
+  readonly volumes: Collection['removed']['volumes'];
   readonly layers: CountedBytes;
   readonly stepRecords: number;
   readonly kept: Collection['kept'];
@@ -105,6 +107,7 @@ async function takeAway(...[tools, plans, options, gone]: Arguments): Promise<Ch
   using _alone = await holdStore(directories, (holders) => tellUsers(options, holders), options.signal);
   const { contents, garbage, ...choice } = await choose(tools, plans, options, gone);
   const copies = discardLayers(directories, contents, garbage);
+  for (const { name } of choice.volumes) await tools.engine.removeVolume(name); // who makes a container of one shares the store
   const caches = oldCaches(directories, plans, options.unusedSeconds).flatMap((path) => moveToTrash(cache, path));
   return { ...choice, caches, leftovers: [...former, ...copies, ...sweepStore({ data })] };
 }
@@ -145,6 +148,7 @@ async function choose(
   return {
     contents,
     garbage,
+    volumes: options.volumes ? await unusedVolumes(engine) : [],
     layers: count(contents, garbage),
     stepRecords: contents.steps.filter(({ record }) => going.has(record.layer)).length,
     kept: {
@@ -153,6 +157,10 @@ async function choose(
       policy: stayingFor((id) => !images.has(id) && !environments.has(id)),
     },
   };
+}
+
+async function unusedVolumes(engine: Tools['engine']): Promise<Choice['volumes']> {
+  return (await engine.volumes()).flatMap(({ name, bytes, used }) => (used ? [] : [{ name, bytes }]));
 }
 
 function count({ layers }: StoreContents, ids: readonly LayerId[]): CountedBytes {

@@ -169,6 +169,8 @@ export interface CollectOptions extends Options {
   readonly olderThan?: string;
   /** Remove environments whose folder is gone, with their volumes. */
   readonly lost?: boolean;
+  /** Remove volumes that no container has among its mounts, running or not. */
+  readonly volumes?: boolean;
 }
 
 export interface CountedBytes {
@@ -189,6 +191,7 @@ export interface Collection {
     readonly stepRecords: number;
     readonly lockFiles: number;
     readonly environments: readonly LostEnvironment[];
+    readonly volumes: readonly { readonly name: string; readonly bytes: number }[];
   };
   /** Layers that stay, each under the first reason that holds. */
   readonly kept: Readonly<Record<'environments' | 'images' | 'policy', CountedBytes>>;
@@ -235,6 +238,8 @@ export interface DiskUsage {
   readonly containers: CountedBytes;
   /** Also those whose environment is gone. */
   readonly volumes: CountedBytes;
+  /** Those that belong to no known environment. `used`: by a container that `run` left. */
+  readonly otherVolumes: readonly { readonly name: string; readonly bytes: number; readonly used: boolean }[];
   /** Downloads, what steps keep between builds, hashes. */
   readonly caches: CountedBytes;
   readonly totalBytes: number;

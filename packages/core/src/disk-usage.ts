@@ -57,6 +57,7 @@ export async function diskUsage(options: Options): Promise<DiskUsage> {
   return {
     environments: environments.toSorted((a, b) => a.folder.localeCompare(b.folder)),
     ...parts,
+    otherVolumes: volumes.filter(({ name }) => !records.some(({ environmentId }) => name.startsWith(`${environmentId}-`))),
     images: { count: onlyImages.length, bytes: sizeOf(onlyImages) },
     totalBytes: Object.values(parts).reduce((sum, { bytes }) => sum + bytes, 0),
     freeableBytes: (await collect({ ...options, dryRun: true })).freedBytes,

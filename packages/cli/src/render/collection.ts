@@ -11,6 +11,9 @@ export function describeCollection({ dryRun, freedBytes, removed, kept, lost }: 
     part(removed.logs, 'old log'),
     part(removed.leftovers, 'leftover', 'of killed commands'),
     environments.length === 0 ? '' : plural(environments.length, 'environment'),
+    removed.volumes.length === 0
+      ? ''
+      : `${plural(removed.volumes.length, 'volume')} (${removed.volumes.map(({ name }) => printableLine(name)).join(', ')})`,
   ].filter(Boolean);
   const reasons = [
     reason(kept.environments, 'that environments need'),

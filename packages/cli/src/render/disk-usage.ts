@@ -6,7 +6,7 @@ import { table } from './table.ts';
 
 /** One row for each environment, then what all of it is together. */
 export function describeDiskUsage(usage: DiskUsage, color: boolean): string {
-  const { environments, layers, images, containers, volumes, caches } = usage;
+  const { environments, layers, images, containers, volumes, otherVolumes, caches } = usage;
   const paint = painter(color);
   const heading = ['NAME', 'OWN', 'SHARED', 'CHANGES', 'VOLUMES', 'FOLDER'].map((name) => paint('bold', name));
   const rows = environments.map(({ name, ownBytes, sharedBytes, changesBytes, volumesBytes, folder }) => [
@@ -25,6 +25,11 @@ export function describeDiskUsage(usage: DiskUsage, color: boolean): string {
     ],
     ['containers', bytes(containers.bytes), `what ${plural(containers.count, 'container')} changed`],
     ['volumes', bytes(volumes.bytes), plural(volumes.count, 'volume')],
+    ...otherVolumes.map(({ name, bytes: count, used }) => [
+      `  ${printableLine(name)}`,
+      bytes(count),
+      used ? 'of a container' : 'of no container: devenv gc --volumes removes it',
+    ]),
     ['caches', bytes(caches.bytes), 'downloads, and what steps keep between builds'],
     [paint('bold', 'total'), bytes(usage.totalBytes), `devenv gc would free ${bytes(usage.freeableBytes)}`],
   ]);

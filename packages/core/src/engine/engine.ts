@@ -33,8 +33,10 @@ export interface Runner {
   find(id: string): Promise<Container | undefined>;
   /** Removes the volumes whose names begin so; idempotent. */
   removeVolumes(prefix: string): Promise<void>;
-  /** Walks them, for their bytes on the disk. */
-  volumes(): Promise<readonly { readonly name: string; readonly bytes: number }[]>;
+  /** Removes the one of this very name; idempotent. */
+  removeVolume(name: string): Promise<void>;
+  /** Walks them, for their bytes on the disk. `used`: a container, running or not, has it among its mounts. */
+  volumes(): Promise<readonly { readonly name: string; readonly bytes: number; readonly used: boolean }[]>;
   /** Removes what crashed commands left: containers, mounts, network namespaces, drafts whose owner is gone. */
   reap(report: Report): Promise<void>;
 }

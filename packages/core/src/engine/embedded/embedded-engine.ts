@@ -51,7 +51,8 @@ export function embeddedEngine(options: EmbeddedEngineOptions): Engine {
       return isContainerId(id) && readRecord(directory) ? new EmbeddedContainer(directory, context) : undefined;
     },
     volumes: () => measureVolumes(directories),
-    removeVolumes: (prefix) => removeVolumes(directories, prefix),
+    removeVolumes: (prefix) => removeVolumes(directories, (name) => name.startsWith(prefix)),
+    removeVolume: (name) => removeVolumes(directories, (other) => other === name),
     reap: (report) => reap({ ...context, runtime, report }),
     builder: embeddedBuilder({ ...context, cache, runtime }),
   };

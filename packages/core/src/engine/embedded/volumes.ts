@@ -5,6 +5,8 @@ import { listNames } from '../../base/files.ts';
 import { tryLockNow } from '../../base/locks.ts';
 import { treeSize } from '../../base/tree-size.ts';
 import { emptyTrash, moveToTrash } from '../../store/discard-layers.ts';
+import type { Runner } from '../engine.ts';
+import { listContainers, readRecord } from './container-files.ts';
 
 export function volumesDirectory(directories: Directories): string {
   return join(directories.data, 'volumes');
@@ -37,10 +39,10 @@ export function volumeLock(directories: Directories, name: string): string {
   return join(directories.runtime, 'volumes', name);
 }
 
-/** Idempotent: afterwards no volume's name begins so. Each goes at once: half of one would be taken for a whole. */
-export async function removeVolumes(directories: Directories, prefix: string): Promise<void> {
+/** Idempotent: afterwards there is none of these. Each goes at once: half of one would be taken for a whole. */
+export async function removeVolumes(directories: Directories, isGoing: (name: string) => boolean): Promise<void> {
   for (const name of listVolumes(directories))
-    if (name.startsWith(prefix)) {
+    if (isGoing(name)) {
       moveToTrash(directories.data, join(volumesDirectory(directories), name));
       rmSync(volumeIdsFile(directories, name), { force: true });
       rmSync(volumeDraft(directories, name).folder, { recursive: true, force: true });
@@ -48,8 +50,18 @@ export async function removeVolumes(directories: Directories, prefix: string): P
   emptyTrash(directories.data);
 }
 
-export async function measureVolumes(directories: Directories): Promise<readonly { readonly name: string; readonly bytes: number }[]> {
-  return listVolumes(directories).map((name) => ({ name, bytes: treeSize(join(volumesDirectory(directories), name)) }));
+export async function measureVolumes(directories: Directories): ReturnType<Runner['volumes']> {
+  const used = usedVolumes(directories);
+  return listVolumes(directories).map((name) => ({
+    name,
+    bytes: treeSize(join(volumesDirectory(directories), name)),
+    used: used.has(name),
+  }));
+}
+
+function usedVolumes(directories: Directories): ReadonlySet<string> {
+  const mounts = listContainers(directories).flatMap((directory) => readRecord(directory)?.spec.mounts ?? []);
+  return new Set(mounts.flatMap((mount) => (mount.type === 'volume' ? [mount.name] : [])));
 }
 
 function listVolumes(directories: Directories): string[] {
