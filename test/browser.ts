@@ -95,13 +95,23 @@ function windowOn(page: Page): Window {
       await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor();
     },
     async command(title) {
-      await page.keyboard.press('F1');
       const input = page.locator('.quick-input-widget input[type=text]');
-      await input.waitFor();
-      await input.fill(`>${title}`);
       const row = page.locator('.quick-input-widget .monaco-list-row', { hasText: title }).first();
-      await row.waitFor();
-      await row.click();
+      // A palette shows what made sense when it was opened, and on a busy machine it may begin to show only when one has typed.
+      for (const end = performance.now() + patience; ;) {
+        await page.keyboard.press('F1');
+        const type = async (): Promise<void> => {
+          await input.fill(`>${title}`, { timeout: 5000 });
+          await row.waitFor({ timeout: 5000 });
+        };
+        const found = await type().then(
+          () => true,
+          () => false,
+        );
+        if (found) return await row.click();
+        if (performance.now() > end) throw new Error(`The palette never had ${title}`);
+        await page.keyboard.press('Escape');
+      }
     },
     async files() {
       return await page.locator('.explorer-folders-view .monaco-list-row .label-name').allTextContents();
@@ -216,7 +226,8 @@ export async function startCode(rig: Rig, args: readonly string[], settings: Cod
 export async function showWindow({ page }: Window, code: CodeProcess, { said }: BrowserRig): Promise<void> {
   const shown = await page.locator('.statusbar-item, .notification-list-item-message, .monaco-dialog-box').allInnerTexts();
   const texts = shown.filter((each) => each.trim() !== '');
-  console.log('The window shows:', texts, code.said(), said.filter((line) => /error|terminated/i.test(line)).slice(-8));
+  const lines = said.filter((line) => /error|terminated/i.test(line) && !line.includes('404')).map((line) => line.slice(0, 200));
+  console.log('The window shows:', texts, code.said(), lines.slice(-8));
 }
 
 /** Processes of this machine whose command line matches. */

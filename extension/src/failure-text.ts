@@ -6,7 +6,7 @@ export type WayOn = 'Show Log' | 'Open devenv.json' | 'Open Settings' | 'Diagnos
 export function describeFailure(failure: Failure): { readonly text: string; readonly ways: readonly WayOn[] } {
   const [first, ...others] = failure.problems;
   const problem = first && `${first.line === undefined ? '' : `Line ${first.line}: `}${first.message}${others.length > 0 ? ' …' : ''}`;
-  const text = [sentence(failure.message), problem && sentence(problem), capital((failure.hint ?? first?.hint)?.replaceAll(/\s+/g, ' '))]
+  const text = [sentence(failure.message), problem && sentence(problem), hintText(failure.hint ?? first?.hint)]
     .filter((part) => part !== undefined)
     .join(' ');
   return { text, ways: waysOn(failure) };
@@ -24,6 +24,9 @@ function sentence(text: string): string {
   return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
-function capital(text: string | undefined): string | undefined {
-  return text && text.charAt(0).toUpperCase() + text.slice(1);
+/** A hint may be a command, which is written as it is. */
+function hintText(hint: string | undefined): string | undefined {
+  const text = hint?.replaceAll(/\s+/g, ' ');
+  if (text?.startsWith('did you mean')) return `D${text.slice(1)}`;
+  return text && `Hint: ${text}`;
 }

@@ -19,6 +19,11 @@ export async function findPlace(): Promise<{ readonly place: Place; readonly has
   return folders[0] && { place: placeOf(folders[0]), hasFile: false };
 }
 
+/** Whether this window is in a container, also while it is not joined to that. */
+export function isInside(): boolean {
+  return (workspace.workspaceFolders ?? []).some((folder) => placeOf(folder).environmentId !== undefined);
+}
+
 function placeOf({ uri }: WorkspaceFolder): Place {
   const authority = decodeURIComponent(uri.authority);
   const inside = uri.scheme === 'vscode-remote' && authority.startsWith(authorityPrefix);

@@ -5,6 +5,7 @@ import { diagnose } from './diagnose.ts';
 import { showEnvironments } from './environments-view.ts';
 import { tellOfFailures } from './failures.ts';
 import type { Launch } from './launch.ts';
+import { isInside } from './place.ts';
 import { offerPorts } from './ports.ts';
 import { showProblems } from './problems.ts';
 import { offerToRebuild, offerToReopen, offerToStart } from './prompts.ts';
@@ -22,9 +23,16 @@ import { Work } from './work.ts';
  */
 export function start(context: ExtensionContext, launch: Launch, program: () => string): void {
   context.subscriptions.push(offerSchemas(context.extensionUri));
-  // In a window of ours this runs before it is known what is trusted.
-  if (workspace.isTrusted) startTrusted(context, launch, program);
-  else context.subscriptions.push(workspace.onDidGrantWorkspaceTrust(() => startTrusted(context, launch, program)));
+  let started = false;
+  const begin = (): void => {
+    // Windows in containers are trusted by the companion, which cannot say so when the environment does not run.
+    if (started || !(workspace.isTrusted || isInside())) return;
+    started = true;
+    startTrusted(context, launch, program);
+  };
+  // In a window of ours this runs before it is known what is trusted, and which folders there are.
+  context.subscriptions.push(workspace.onDidGrantWorkspaceTrust(begin), workspace.onDidChangeWorkspaceFolders(begin));
+  begin();
 }
 
 function startTrusted(context: ExtensionContext, launch: Launch, program: () => string): void {

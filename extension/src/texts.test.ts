@@ -67,6 +67,11 @@ test('a failure reads as sentences: what, where, and what to do', () => {
   );
 });
 
+test('a hint that is a command stays one', () => {
+  const failure = new Failure('TOOL_MISSING', 'conmon is not installed', { hint: 'apt-get install conmon' });
+  expect(describeFailure(failure).text).toBe('conmon is not installed. Hint: apt-get install conmon');
+});
+
 test('progress names the step; what ends or only writes says nothing new', () => {
   const task = { type: 'task', id: '1', kind: 'step', title: 'npm ci', number: 2, total: 3 } as const;
   expect(progressText({ ...task, state: 'started' })).toBe('Step 2 of 3: npm ci');

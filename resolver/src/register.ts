@@ -1,4 +1,4 @@
-import { EventEmitter, ManagedResolvedAuthority, RemoteAuthorityResolverError, version, workspace } from 'vscode';
+import { commands, EventEmitter, ManagedResolvedAuthority, RemoteAuthorityResolverError, version, window, workspace } from 'vscode';
 import type { Disposable, ExtensionContext, ManagedMessagePassing, ResolverResult } from 'vscode';
 import { greet, keepGreeting, type Connect, type Greeted, type Pipe } from './connect.ts';
 import { differentVersions } from './different-versions.ts';
@@ -18,17 +18,18 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
   context.subscriptions.push({ dispose: () => labels.forEach((label) => label.dispose()) });
   for (const prefix of prefixes) context.subscriptions.push(workspace.registerRemoteAuthorityResolver(prefix, { resolve }));
 
-  async function resolve(authority: string): Promise<ResolverResult> {
+  async function resolve(authority: string, { resolveAttempt }: { readonly resolveAttempt: number }): Promise<ResolverResult> {
     const named = decodeURIComponent(authority);
     // The first connection is made now: it says the token, and if there is none, why.
     let first: Greeted | undefined = await greet(connect(named)).catch((error: Error) => {
-      throw RemoteAuthorityResolverError.TemporarilyNotAvailable(error.message);
+      // A window that was joined before goes on trying.
+      throw resolveAttempt > 1 ? RemoteAuthorityResolverError.TemporarilyNotAvailable(error.message) : refused(error.message);
     });
     const { greeting } = first;
     const mismatch = differentVersions(version, greeting.version);
     if (mismatch !== undefined) {
       first.pipe.close();
-      throw RemoteAuthorityResolverError.NotAvailable(mismatch);
+      throw refused(mismatch);
     }
     if (greeting.name !== undefined && !labels.has(named)) labels.set(named, labelled(named, greeting.name));
     const resolved = new ManagedResolvedAuthority(async () => {
@@ -38,6 +39,16 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
     }, greeting.token);
     return named.startsWith(ofContainers) ? Object.assign(resolved, { isTrusted: true }) : resolved;
   }
+}
+
+/** Told by us: the editor would say that an unexpected error needs a reload. */
+function refused(reason: string): Error {
+  const text = `This window cannot be joined to its environment: ${reason
+    .replace(/^Error: /, '')
+    .trim()
+    .replaceAll(/\.?\s*\n\s*/g, '. ')}`;
+  void window.showErrorMessage(text, 'Try Again').then((chosen) => chosen && commands.executeCommand('workbench.action.reloadWindow'));
+  return RemoteAuthorityResolverError.NotAvailable(reason, true);
 }
 
 /** Titles and the status bar say which environment it is, and not only that it is one, as package.json does. */
