@@ -118,6 +118,20 @@ test('a normal user who imports a directory is told of files whose owner only ro
   expect((await asUser(scratch, ['import', root, 'mine:2'])).stderr).toMatch(/1 of the files belong to nobody .*etc\/roots.*fakeroot/);
 });
 
+test('a normal user who exports a tree is told of what its files cannot hold, and commit and save keep it', async () => {
+  const folder = project('exported', user);
+  expect(await asUser(folder, ['up'])).toMatchObject({ exitCode: 0 });
+  const told = await asUser(folder, ['export', '-o', join(folder, 'fs.tar')]);
+  expect(told.stderr).toMatch(/The archive lacks device nodes .*: opt\/null\. devenv commit/);
+  expect(await asUser(folder, ['commit', 'kept:1'])).toMatchObject({ exitCode: 0 });
+  await asUser(folder, ['save', '--format', 'oci-layout', '-o', join(folder, 'kept'), 'kept:1']);
+  const listed = readdirSync(join(folder, 'kept/blobs/sha256')).map((blob) =>
+    execFileSync('sh', ['-c', 'tar -tvf "$0" 2>/dev/null || true', join(folder, 'kept/blobs/sha256', blob)], { encoding: 'utf8' }),
+  );
+  expect(listed.join('')).toMatch(/^crw.* 1,3 .*opt\/null$/m);
+  expect(await asUser(folder, ['down'])).toMatchObject({ exitCode: 0 });
+});
+
 test("a file saved inside by the container's user is the normal user's outside, and the other way round", async () => {
   const folder = project('owned', user);
   expect(await asUser(folder, ['up'])).toMatchObject({ exitCode: 0 });

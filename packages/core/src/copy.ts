@@ -3,10 +3,14 @@ import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
+import { idMapping } from './base/user-namespace.ts';
 import { chooseContainer } from './choose-container.ts';
+import type { Container } from './engine/engine.ts';
 import { decompressed } from './oci/layer-stream.ts';
-import { placesOf } from './open-tools.ts';
+import { openImages, placesOf } from './open-tools.ts';
+import type { LayerId, LayerStore } from './store/layer-store.ts';
 import { unpackTree } from './store/unpack-layer.ts';
+import { unheldFiles } from './unheld-files.ts';
 import { writeOutput, type Output } from './write-output.ts';
 
 export interface ExportOptions extends Options {
@@ -19,7 +23,41 @@ export interface ExportOptions extends Options {
 /** Writes a container's file system as a tar, without what is mounted in it. Gives the bytes written. */
 export async function exportContainer(options: ExportOptions): Promise<{ readonly bytes: number }> {
   const { container } = await chooseContainer(options, options.name);
-  return { bytes: await writeTar(container.archive('/'), options) };
+  const bytes = await writeTar(container.archive('/'), options);
+  await tellUnheld(container, options);
+  return { bytes };
+}
+
+/** What its layers hold and this user's files do not is missing in an archive of the files. Reads the layers' archives. */
+async function tellUnheld(container: Container, options: Options): Promise<void> {
+  const { kind, count } = idMapping();
+  if (kind !== 'range' && kind !== 'single') return;
+  const { store } = await openImages(options);
+  const ids: LayerId[] = [];
+  for (let next = container.layer; next !== undefined; next = (await store.info(next))?.parent) ids.unshift(next);
+  const unheld = await unheldFiles(
+    ids.map((id) => archiveOf(id, store, options.signal)),
+    count,
+  );
+  if (unheld.length === 0) return;
+  const names = `${unheld.slice(0, 3).join(', ')}${unheld.length > 3 ? ` and ${unheld.length - 3} more` : ''}`;
+  options.report({
+    type: 'notice',
+    level: 'warning',
+    message: `The archive lacks device nodes and owners that a normal user cannot hold: ${names}. devenv commit, then devenv save keep them.`,
+  });
+}
+
+/** Empty when an older devenv has kept none. */
+async function* archiveOf(id: LayerId, store: LayerStore, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const layer = await store.open(id).catch((error: unknown) => {
+    if (error instanceof UserError && error.code === 'NOT_SUPPORTED') return undefined;
+    throw error;
+  });
+  for await (const chunk of (await layer?.open({})) ?? []) {
+    signal.throwIfAborted();
+    yield chunk as Buffer;
+  }
 }
 
 export interface CopyPlace {
