@@ -301,7 +301,7 @@ async function startProxy(): Promise<AsyncDisposable & { readonly port: number }
         [stream, inner],
         [inner, stream],
       ] as const)
-        one.on('error', () => two.destroy());
+        one.on('error', () => {}).on('close', () => two.destroy()); // a server ends when they all have
     });
     forwarded.end();
   });
