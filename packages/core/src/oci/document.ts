@@ -56,3 +56,9 @@ export function descriptorOf(value: unknown, what: string): Descriptor {
   const addresses = Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [];
   return { mediaType, digest, size, ...(addresses.length > 0 ? { urls: addresses } : {}) };
 }
+
+/** Somebody else's text for a message: it can neither command the terminal nor fill it. */
+export function shown(text: string): string {
+  const harmless = text.replace(/\p{Cc}/gu, '\ufffd');
+  return harmless.length > 200 ? `${harmless.slice(0, 200)}…` : harmless;
+}

@@ -118,3 +118,18 @@ test.each<[string, unknown]>([
 ])('a config with %s is refused', (_what, document) => {
   expect(() => parseImageConfig(bytes(document))).toThrow(DocumentError);
 });
+
+test.each(['\u001b[2J', '\0', '\u009b31m', 'x'.repeat(100_000)])(
+  'a media type neither commands the terminal nor fills it: %j',
+  (mediaType) => {
+    const refused = [
+      { schemaVersion: 2, mediaType },
+      { schemaVersion: 2, config: { mediaType: 'a', digest: digest('0'), size: 1 }, layers: [{ mediaType, digest: digest('0'), size: 1 }] },
+    ];
+    for (const document of refused) {
+      const read = (): unknown => parseManifest(bytes(document));
+      expect(read).toThrow(/which is no image$|^it is no container image/);
+      expect(read).toThrow(/^\P{Cc}{1,300}$/u);
+    }
+  },
+);

@@ -1,4 +1,4 @@
-import { arrayOf, descriptorOf, DocumentError, objectOf, parseDocument, type Descriptor, type JsonObject } from './document.ts';
+import { arrayOf, descriptorOf, DocumentError, objectOf, parseDocument, shown, type Descriptor, type JsonObject } from './document.ts';
 
 /** Media types of what `parseManifest` reads, for an Accept header. */
 export const manifestMediaTypes: readonly string[] = [
@@ -39,7 +39,7 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
   const type = said ?? (mediaType !== undefined && manifestMediaTypes.includes(mediaType) ? mediaType : undefined);
   const isIndex = type === undefined ? 'manifests' in document : /index|list/.test(type);
   if (type !== undefined && !manifestMediaTypes.includes(type))
-    throw new DocumentError(`its manifest has the media type ${type}, which is no image`);
+    throw new DocumentError(`its manifest has the media type ${shown(type)}, which is no image`);
   if (isIndex ? 'config' in document || 'layers' in document : 'manifests' in document)
     throw new DocumentError('its manifest can be read in two ways');
   return isIndex ? indexOf(document) : manifestOf(document);
@@ -48,7 +48,7 @@ export function parseManifest(bytes: Buffer, mediaType?: string): Manifest | Ind
 function manifestOf(document: JsonObject): Manifest {
   const layers = arrayOf(document['layers'], 'list of layers').map((layer, index) => descriptorOf(layer, `layer ${index + 1}`));
   const other = layers.find((layer) => !layerMediaType.test(layer.mediaType));
-  if (other) throw new DocumentError(`it is no container image: it holds ${other.mediaType}`);
+  if (other) throw new DocumentError(`it is no container image: it holds ${shown(other.mediaType)}`);
   return { kind: 'manifest', config: descriptorOf(document['config'], 'config'), layers };
 }
 
