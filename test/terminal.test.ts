@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { readText } from '../packages/core/src/base/files.ts';
 import { debian, launcher, makeRig, runProcess, type Rig } from './rig.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
+import { writeBusyboxTree } from './tiny-image.ts';
 
 let rig: Rig;
 let cwd: string;
@@ -265,4 +266,32 @@ test.each(['C-c', 'C-d'])('%s at a question of login ends it with 130, and the t
   await terminal.type('echo "then $?"');
   await terminal.shows(/then 130/);
   expect(await terminal.settings()).toBe(before);
+});
+
+test('what a kept container shows in its terminal is in its log; size, Ctrl-C and exit code are as ever', async () => {
+  const root = join(rig.base, 'busybox');
+  mkdirSync(root);
+  writeBusyboxTree(root);
+  await rig.ok(['import', root, 'busy:1']);
+  await using terminal = await openTerminal(rig, rig.base);
+  await terminal.type(
+    `devenv run -it --keep --name seen busy:1 sh -c 'busybox stty size; echo ready; sleep 804.${process.pid}; echo after; exit 9'`,
+  );
+  await terminal.shows(/^24 80\nready$/m);
+  await terminal.resize(100, 30);
+  await terminal.press('C-c');
+  await terminal.type('echo ended-$?');
+  await terminal.shows(/^(out\$ )?ended-130$/m);
+  expect((await rig.ok(['logs', 'seen'])).stdout.replaceAll('\r', '')).toMatch(/^24 80\nready\n\^C/);
+  await rig.ok(['rm', 'seen']);
+  await terminal.type(`devenv run -it --keep --name typed busy:1 sh`);
+  await terminal.shows(/^\/ #/m);
+  await terminal.type('busybox stty size; echo é');
+  await terminal.shows(/^30 100\né$/m);
+  await terminal.type('exit 3');
+  await terminal.shows(/^Kept typed[^]*out\$$/m);
+  await terminal.type('echo ended-$?');
+  await terminal.shows(/^ended-3$/m);
+  expect((await rig.ok(['logs', 'typed'])).stdout).toContain('\r\n30 100\r\né\r\n');
+  await rig.ok(['rm', 'typed']);
 });

@@ -4,7 +4,7 @@ import type { Container, LogOptions } from './engine/engine.ts';
 import { tellGap } from './logs.ts';
 import { openTools, shareStore, type Tools } from './open-tools.ts';
 import { removeEach } from './remove-each.ts';
-import { containerRole, unrecorded } from './run-image.ts';
+import { connectedLabel, containerRole } from './run-image.ts';
 
 /** A container that `run` made from an image and that was kept. */
 export interface KeptContainer {
@@ -71,10 +71,10 @@ export async function removeContainers(
 export async function containerLogs(options: Options & LogOptions & { readonly name: string }): Promise<Logs> {
   const container = await namedContainer(await openTools(options), options.name);
   const { follow, tail, signal } = options;
-  const idle = container.labels[unrecorded] === 'true';
+  const isOver = container.labels[connectedLabel] === 'true';
   const onGap = (): void => tellGap(options.report);
-  const lines = container.logs({ follow: follow && !idle, signal, onGap, ...(tail === undefined ? {} : { tail }) });
-  return { containerId: container.id, idle, lines };
+  const lines = container.logs({ follow: follow && !isOver, signal, onGap, ...(tail === undefined ? {} : { tail }) });
+  return { containerId: container.id, idle: false, lines };
 }
 
 /** @throws UserError CONTAINER_NOT_FOUND */

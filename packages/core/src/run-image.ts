@@ -41,14 +41,14 @@ export interface RunImageOptions extends CommandOptions {
 
 export interface RunResult extends Exit {
   readonly containerId: string;
-  /** Whether the container's log has what its command said. */
-  readonly recorded: boolean;
+  /** Whether its command was connected with us, and is not the container's own: to start it again starts nothing. */
+  readonly connected: boolean;
 }
 
 /** The role of containers that were made from an image and belong to no environment. */
 export const containerRole = 'container';
-/** The label of one whose command was connected with its user: what it said went there, and is not in its log. */
-export const unrecorded = 'devenv.unrecorded';
+/** The label of one whose command was connected with its user: nobody adds to its log afterwards. */
+export const connectedLabel = 'devenv.connected';
 
 /**
  * Runs a command in a new container of an image: a writable layer on top, a network of its own. Without `keep` nothing of it
@@ -66,11 +66,15 @@ export async function runImage(options: RunImageOptions): Promise<RunResult> {
       await container.remove(); // it never ran: whoever tries again wants its name
       throw error;
     });
-    if (options.detach) return { exitCode: 0, oomKilled: false, containerId, recorded: true };
+    if (options.detach) return { exitCode: 0, oomKilled: false, containerId, connected };
     const exit = connected
-      ? await execute(container, command, { ...commandOptions({ ...options, extraEnv: {}, workdir: '.' }), signal: options.signal })
+      ? await execute(container, command, {
+          ...commandOptions({ ...options, extraEnv: {}, workdir: '.' }),
+          logged: options.keep,
+          signal: options.signal,
+        })
       : await watchLog(container, options);
-    return { ...exit, containerId, recorded: !connected };
+    return { ...exit, containerId, connected };
   } finally {
     if (!options.keep && !options.detach) await container.remove();
     else if (connected) await container.stop();
@@ -100,7 +104,7 @@ async function create(
       'devenv.role': containerRole,
       'devenv.image': shownName(image) ?? image.id,
       'devenv.image-id': image.id,
-      ...(connected ? { [unrecorded]: 'true' } : {}),
+      ...(connected ? { [connectedLabel]: 'true' } : {}),
     },
     ephemeral: !options.keep && !options.detach,
     layer: image.layers.at(-1)?.layer,

@@ -28,13 +28,9 @@ export default class Logs extends DevenvCommand {
       const form = shared.json ? 'json' : flags['timestamps'] ? 'timestamps' : 'plain';
       await writeLog(lines, form, process);
       options.signal.throwIfAborted(); // the log ended because the user wanted it: the exit code says so
-      return { json: { containerId }, ...(idle ? { message: name === undefined ? idleText : connectedText(name) } : {}) };
+      return { json: { containerId }, ...(idle ? { message: idleText } : {}) };
     });
   }
-}
-
-function connectedText(name: string): string {
-  return `What the command of ${name} said went to its terminal, and is not recorded: devenv run without -i and -t records it.`;
 }
 
 const idleText = 'The environment has no command of its own: it waits for devenv exec and devenv shell, and has no log.';

@@ -64,12 +64,9 @@ export async function runAny(flags: CommandFlags & BuildFlags & ImageFlags, word
   });
 }
 
-/** What was said to a terminal is in no log. */
-function describeKept({ containerId, recorded }: { readonly containerId: string; readonly recorded: boolean }): string {
-  const next = recorded
-    ? [`devenv logs ${containerId}`, `devenv start ${containerId}`]
-    : [`devenv commit ${containerId} IMAGE`, `devenv rm ${containerId}`];
-  return `Kept ${containerId} · next: ${next.join(', ')}`;
+function describeKept({ containerId, connected }: { readonly containerId: string; readonly connected: boolean }): string {
+  const next = connected ? `devenv commit ${containerId} IMAGE` : `devenv start ${containerId}`;
+  return `Kept ${containerId} · next: devenv logs ${containerId}, ${next}`;
 }
 
 function refuseImageFlags({ UserError }: Core, flags: ImageFlags): void {

@@ -283,6 +283,8 @@ export interface ExecOptions {
   readonly terminal?: boolean;
   /** `inherit`: our own descriptors, bytes untouched. */
   readonly stdio: 'inherit' | 'pipe';
+  /** With `inherit`: what it says is added to the container's log, too, as far as one part of that goes. */
+  readonly logged?: boolean;
 }
 
 export interface Process {

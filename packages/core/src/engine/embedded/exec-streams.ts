@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import type { ChildProcess } from '../../base/processes.ts';
 import type { ExecOptions } from '../engine.ts';
 import { isInBackground } from './living-process.ts';
+import type { OutputLog } from './output-log.ts';
 import type { Pipe } from './pipe.ts';
 import type { Owner } from './tree.ts';
 
@@ -25,15 +26,17 @@ export interface Streams {
 /**
  * Connects a command inside with us. Runtimes give the standard streams of a process to its user (runc and crun: fchown(2)),
  * whatever they are: so a file, a device or a named pipe of the host is never handed in itself, its bytes are moved. What is
- * a pipe or a socket already belongs to nobody else and goes in as it is. `path`: where pipes may be made for a moment.
+ * a pipe or a socket already belongs to nobody else and goes in as it is. What is logged passes by us, a terminal's too: the runtime
+ * reads ours and writes what the one inside shows. `path`: where pipes may be made for a moment.
  */
-export async function openStreams({ stdio, terminal }: ExecOptions, path: string, owner: Owner): Promise<Streams> {
-  if (terminal)
+export async function openStreams({ stdio, terminal }: ExecOptions, path: string, owner: Owner, log?: OutputLog): Promise<Streams> {
+  if (terminal && !log)
     return {
       stdio: ['inherit', 'inherit', 'inherit'],
       started: () => ({ stdout: null, stderr: null, readers: [], failure: () => undefined }),
     };
-  const moved = [0, 1, 2].map((descriptor) => stdio === 'pipe' || !isPassable(descriptor));
+  const isMoved = (descriptor: number): boolean => stdio === 'pipe' || (log !== undefined && descriptor > 0) || !isPassable(descriptor);
+  const moved = terminal ? [false, true, false] : [0, 1, 2].map(isMoved);
   const pipe = moved[1] || moved[2] ? await pipeMaker(path, owner) : undefined;
   const stdout = moved[1] ? pipe!() : undefined;
   // Into one file they stay in order only on one pipe.
@@ -48,6 +51,7 @@ export async function openStreams({ stdio, terminal }: ExecOptions, path: string
         const fail = (error: Error): unknown => (failure ??= error);
         if (stdout) moveOutput(stdout.reader, process.stdout, fail);
         if (stderr && stderr !== stdout) moveOutput(stderr.reader, process.stderr, fail);
+        if (log) record(log, stdout!.reader, stderr === stdout ? undefined : stderr?.reader);
         if (moved[0]) moveInput(child);
       }
       return {
@@ -77,6 +81,20 @@ function moveOutput(reader: Socket, target: NodeJS.WriteStream, fail: (error: Er
     if (!isGone) fail(error);
   });
   forward(reader, target);
+}
+
+/** The log is closed when nobody can say anything more. */
+function record(log: OutputLog, stdout: Socket, stderr: Socket | undefined): void {
+  let open = 0;
+  for (const [name, reader] of [
+    ['stdout', stdout],
+    ['stderr', stderr],
+  ] as const) {
+    if (!reader) continue;
+    open++;
+    reader.on('data', (chunk: Buffer) => log.add(name, chunk));
+    reader.once('close', () => --open === 0 && log[Symbol.dispose]());
+  }
 }
 
 function moveInput(child: ChildProcess): void {

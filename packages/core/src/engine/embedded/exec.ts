@@ -10,12 +10,13 @@ import type { ExecOptions, Process } from '../engine.ts';
 import { outOfMemoryCount } from './cgroup.ts';
 import { checkWorkdir } from './check-tree.ts';
 import { checkCommand } from './command.ts';
-import { readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
+import { containerFiles, readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
 import { endWithUs } from './end-with-us.ts';
 import { swapOwner } from './id-swap.ts';
 import { groupOf, isAlive } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { processCapabilities, type OciProcess } from './oci-process.ts';
+import type { OutputLog } from './output-log.ts';
 import { openStreams, type Streams } from './exec-streams.ts';
 import { terminalVariables } from './terminal-variables.ts';
 import { find } from './tree.ts';
@@ -41,7 +42,12 @@ export async function execInRunningContainer(
     return startExec(
       record,
       process,
-      await openStreams(options, `${dirname(record.runtimeRoot)}/pipe-${globalThis.process.pid}`, swapOwner(record.ids, process.user)),
+      await openStreams(
+        options,
+        `${dirname(record.runtimeRoot)}/pipe-${globalThis.process.pid}`,
+        swapOwner(record.ids, process.user),
+        options.logged ? await openLog(containerDirectory) : undefined,
+      ),
     );
   } catch (error) {
     // What fuse-overlayfs served before it was killed, or until just now.
@@ -54,6 +60,12 @@ export async function execInRunningContainer(
     if (error instanceof UserError || isAlive(init)) throw error;
     throw notRunning(error);
   }
+}
+
+/** Only what is logged loads what writes logs. */
+async function openLog(containerDirectory: string): Promise<OutputLog> {
+  const { OutputLog: Log } = await import('./output-log.ts');
+  return new Log(containerFiles(containerDirectory).log);
 }
 
 function notRunning(cause?: unknown): UserError {
