@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setImmediate, setTimeout as delay } from 'node:timers/promises';
@@ -76,6 +76,20 @@ export class Machine implements AsyncDisposable {
     const { exitCode, stdout, stderr } = await this.run(args, cwd);
     if (exitCode !== 0) throw new Error(`devenv ${args.join(' ')} ended with ${exitCode}\n${stdout}\n${stderr}`);
     return stdout;
+  }
+
+  /** All processes of one run of the machine, in a pid namespace: they end at once with its first, and the next run gives the same pids again. */
+  async oneRun(script: string, cwd: string): Promise<string> {
+    const inside = ['--pid', '--fork', '--kill-child', '--mount-proc', '--', 'sh', '-c', script, 'sh', launcher];
+    const { exitCode, stdout, stderr } = await runProcess('unshare', inside, { cwd, env: this.env });
+    if (exitCode !== 0) throw new Error(`${script} ended with ${exitCode}\n${stdout}\n${stderr}`);
+    return stdout;
+  }
+
+  /** What a start of the machine takes away: all in /run, and control groups. */
+  forgetRun(): void {
+    rmSync(this.path('runtime'), { recursive: true, force: true });
+    for (const group of cgroupsOf(this.base)) rmdirSync(join('/sys/fs/cgroup', group.slice('cgroup '.length)));
   }
 
   start(args: readonly string[], cwd: string): Running {

@@ -6,7 +6,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { readText } from '../packages/core/src/base/files.ts';
 import { startRealRegistry, type RealRegistry } from '../packages/core/src/registry/real-registry.suite.ts';
 import { Chance, isFull, isRoot, kill, Machine, pause, seedOf, type Running } from './crash-rig.ts';
-import { launcher, runProcess } from './rig.ts';
 import { putImages, writeProject, writePulled } from './crash-projects.ts';
 
 /**
@@ -294,17 +293,9 @@ test.skipIf(!isRoot)(
   300_000,
 );
 
-/** All processes of one run of the machine, in a pid namespace: they end at once with its first, and the next run gives the same pids again. */
-async function oneRunOfTheMachine(script: string, cwd: string): Promise<string> {
-  const inside = ['--pid', '--fork', '--kill-child', '--mount-proc', '--', 'sh', '-c', script, 'sh', launcher];
-  const { exitCode, stdout, stderr } = await runProcess('unshare', inside, { cwd, env: machine.env });
-  if (exitCode !== 0) throw new Error(`${script} ended with ${exitCode}\n${stdout}\n${stderr}`);
-  return stdout;
-}
-
-/** What a start of the machine finds: nothing in /run, and records of another boot. */
+/** What a start of the machine finds: nothing in /run, no control groups, and records of another boot. */
 function reboot(): void {
-  rmSync(machine.path('runtime'), { recursive: true, force: true });
+  machine.forgetRun();
   const own = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   for (const id of containers())
     for (const name of ['pids.json', 'journal.json', 'container.json']) {
@@ -316,24 +307,25 @@ function reboot(): void {
 test.skipIf(!isRoot)(
   'after the machine went down, what was up comes up again, and nobody who has a recycled pid is harmed',
   async () => {
+    await clearTouched(); // what was started outside is not seen inside, and could not be ended there
     const cwd = here();
     // Others that are alive under the pids of the former run: half of them before devenv's own, so that both overlap.
     const others = 'for i in $(seq 60); do sleep 300 & pids="$pids $!"; done';
     const unharmed = 'for pid in $pids; do kill -0 $pid || exit 9; done';
     for (const restart of [() => {}, reboot]) {
-      expect(await oneRunOfTheMachine('"$1" up && "$1" exec -- sh -c "echo kept > /cache/kept; echo kept"', cwd)).toBe('kept\n');
+      expect(await machine.oneRun('"$1" up && "$1" exec -- sh -c "echo kept > /cache/kept; echo kept"', cwd)).toBe('kept\n');
       restart();
-      expect(await oneRunOfTheMachine(`${others}; "$1" up && "$1" exec -- cat /cache/kept && ${unharmed}`, cwd)).toBe('kept\n');
+      expect(await machine.oneRun(`${others}; "$1" up && "$1" exec -- cat /cache/kept && ${unharmed}`, cwd)).toBe('kept\n');
       restart();
-      await oneRunOfTheMachine(`${others}; "$1" down --volumes && ${unharmed}`, cwd);
+      await machine.oneRun(`${others}; "$1" down --volumes && ${unharmed}`, cwd);
       expect(machine.leftovers()).toEqual([]);
     }
     // The power fails while something is under way.
     for (let round = 0; round < (isFull ? 20 : 2); round++) {
       const [command, wait] = [chance.pick(['up', 'build --no-cache', 'up --no-cache']), chance.number(1.2)];
-      await oneRunOfTheMachine(`"$1" ${command} > /dev/null 2>&1 & sleep ${wait.toFixed(3)}`, cwd);
+      await machine.oneRun(`"$1" ${command} > /dev/null 2>&1 & sleep ${wait.toFixed(3)}`, cwd);
       if (round % 2 === 0) reboot();
-      const again = await oneRunOfTheMachine(`${others}; "$1" up && "$1" exec -- cat /work/40 && "$1" down --volumes && ${unharmed}`, cwd);
+      const again = await machine.oneRun(`${others}; "$1" up && "$1" exec -- cat /work/40 && "$1" down --volumes && ${unharmed}`, cwd);
       const said = { seed, what: `${command} for ${wait.toFixed(3)} s` };
       expect([said, again, machine.problems(), machine.leftovers()]).toEqual([said, '40\n', [], []]);
     }
@@ -392,8 +384,12 @@ async function settle(running: Running, cwd: string, what: string): Promise<void
     expect(said({ echoed, networks, logs })).toEqual(said({ echoed: 'works\n', networks: one, logs: logs.length > 0 ? one : [] }));
   }
   touched.add(cwd);
-  for (const folder of touched) await machine.ok(['down', '--volumes'], folder);
-  touched.clear();
+  await clearTouched();
   expect(said({ left: machine.leftovers() })).toEqual(said({ left: [] }));
   expect(machine.layers().filter((id) => layers.includes(id))).toEqual(layers);
+}
+
+async function clearTouched(): Promise<void> {
+  for (const folder of touched) await machine.ok(['down', '--volumes'], folder);
+  touched.clear();
 }

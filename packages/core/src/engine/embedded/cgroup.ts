@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { UserError } from '../../base/errors.ts';
 import { isMissing, readText } from '../../base/files.ts';
 
 const mountPoint = '/sys/fs/cgroup';
@@ -22,6 +23,7 @@ export function outOfMemoryCount(cgroup: string | undefined): number | undefined
 /**
  * Idempotent: afterwards no hierarchy has the group, and what was in it has ended. A group whose last process just ended can
  * stay busy for 0.1 s.
+ * @throws UserError RUNTIME_FAILED
  */
 export async function removeCgroup(cgroup: string | undefined): Promise<void> {
   if (cgroup === undefined) return;
@@ -29,9 +31,15 @@ export async function removeCgroup(cgroup: string | undefined): Promise<void> {
     const left = hierarchies().filter((hierarchy) => !removeGroup(join(hierarchy, cgroup)));
     if (left.length === 0) return;
     if (attempt >= 5) for (const hierarchy of left) killMembers(join(hierarchy, cgroup));
-    if (attempt === 100) throw new Error(`control groups that stay busy: ${left.map((hierarchy) => join(hierarchy, cgroup)).join(', ')}`);
+    if (attempt === 100) throw staysBusy(left.map((hierarchy) => join(hierarchy, cgroup)));
     await delay(20);
   }
+}
+
+function staysBusy(groups: readonly string[]): UserError {
+  return new UserError('RUNTIME_FAILED', `What runs in the control group ${groups[0]} cannot be ended from here.`, {
+    hint: 'It may have been started outside of the container that you are in: run the same command there. On this machine: cat its cgroup.procs.',
+  });
 }
 
 /** The group is a container's own: who is still in it was missed by its runtime. */

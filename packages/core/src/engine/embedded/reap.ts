@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readlinkSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Report } from '../../base/events.ts';
 import { listNames, readJson } from '../../base/files.ts';
@@ -30,7 +30,7 @@ export async function reap(context: ReapContext): Promise<void> {
   for (const directory of listContainers(context.directories)) await reapContainer(directory, context);
   for (const name of listNames(buildsDirectory(context))) await reapBuild(join(buildsDirectory(context), name), context);
   await reapRuntimeState(context);
-  reapScratch(context);
+  await reapScratch(context);
   reapVolumeDrafts(context.directories);
   reapSwappedLayers(context.directories);
   emptyTrash(context.directories.data);
@@ -116,17 +116,29 @@ async function reapRuntimeState(context: ReapContext): Promise<void> {
 }
 
 /** What a process of ours makes for a moment, under its number, and the halves of files that it was writing. */
-function reapScratch({ directories }: ReapContext): void {
+async function reapScratch({ directories }: ReapContext): Promise<void> {
   for (const folder of [directories.runtime, directories.data])
-    for (const name of listNames(folder))
-      if (scratch.test(name) && !isScratchOfTheLiving(name)) rmSync(join(folder, name), { recursive: true, force: true });
+    for (const name of listNames(folder)) {
+      if (!scratch.test(name) || isScratchOfTheLiving(name)) continue;
+      if (name.startsWith('probe-')) await removeCgroup(cgroupPath(directories, name));
+      rmSync(join(folder, name), { recursive: true, force: true });
+    }
 }
 
 const scratch = /^(?:exec|pipe|probe)-(\d+)-|\.(\d+)\.tmp$/;
 
 function isScratchOfTheLiving(name: string): boolean {
   const owner = scratch.exec(name)?.slice(1).find(Boolean);
-  return owner !== undefined && existsSync(`/proc/${owner}`);
+  return owner !== undefined && isNode(owner);
+}
+
+/** A number may be another's by now, as after a start of the machine: who is no Node is none of us. */
+function isNode(pid: string): boolean {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`)).startsWith('node');
+  } catch (error) {
+    return !['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
 }
 
 function notice(context: ReapContext, message: string): void {
