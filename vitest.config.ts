@@ -43,7 +43,7 @@ const forAnybody = [
 const full = process.env['DEVENV_TEST_FULL'] === '1';
 const left = isRoot ? [] : full ? forRoot : [...forRoot, ...forAnybody];
 
-/** Their long form and the long ones are for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER. */
+/** Their long form is for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER. The long ones are for `npm run test:full`. */
 const inBrowser = ['code', 'extension'];
 const longInBrowser = ['extension-commands', 'extension-trouble'];
 const fullInBrowser = full || process.env['DEVENV_TEST_BROWSER'] === '1';
@@ -79,7 +79,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
-          include: [...inBrowser, ...(fullInBrowser ? longInBrowser : [])]
+          include: [...inBrowser, ...(full ? longInBrowser : [])]
             .filter((name) => !left.includes(name))
             .map((name) => `test/${name}.test.ts`),
           env: fullInBrowser ? { DEVENV_TEST_FULL: '1' } : {},
