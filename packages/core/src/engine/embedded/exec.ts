@@ -56,8 +56,10 @@ export async function execInRunningContainer(
         hint: 'devenv up',
         cause: error,
       });
-    // It may have ended while we looked: then /proc answers as it likes.
-    if (error instanceof UserError || isAlive(init)) throw error;
+    // It may have ended while we looked: then /proc answers as it likes. A process that is ending has no root, and still a state.
+    const { path } = error as NodeJS.ErrnoException;
+    const isEnding = path === `/proc/${init.pid}/root`;
+    if (error instanceof UserError || (isAlive(init) && !isEnding)) throw error;
     throw notRunning(error);
   }
 }
