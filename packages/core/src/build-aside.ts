@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { listNames } from './base/files.ts';
 import type { Options } from './contract.ts';
 import type { Directories } from './base/directories.ts';
+import { listNames } from './base/files.ts';
 import { lockFolderNow, makeLockedFolder } from './base/locks.ts';
 import { build } from './build/build.ts';
 import { buildPlaces } from './build/build-tools.ts';
@@ -13,7 +13,6 @@ import { openEngineIn, type Tools } from './open-tools.ts';
 import type { Plan } from './plan/plan.ts';
 import type { LayerId } from './store/layer-store.ts';
 import { choosePackages } from './use-lock.ts';
-
 import type { Survey } from './survey.ts';
 
 /** A layer that can be looked into. */

@@ -137,7 +137,7 @@ export interface CommandOptions extends Options {
 
 export interface Logs {
   readonly containerId: string;
-  /** The container has no command of its own, or one that was connected with its user, and so never a log. */
+  /** The container has no command of its own, and so never a log. */
   readonly idle: boolean;
   readonly lines: AsyncIterable<LogLine>;
 }
