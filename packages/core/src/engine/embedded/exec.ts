@@ -13,7 +13,7 @@ import { checkCommand } from './command.ts';
 import { containerFiles, readProcesses, readRecord, type ContainerRecord } from './container-files.ts';
 import { endWithUs } from './end-with-us.ts';
 import { swapOwner } from './id-swap.ts';
-import { groupOf, isAlive } from './living-process.ts';
+import { groupOf, isAlive, isEnding, type LivingProcess } from './living-process.ts';
 import { runtimeArguments, runtimeEnvironment } from './runtime-call.ts';
 import { processCapabilities, type OciProcess } from './oci-process.ts';
 import type { OutputLog } from './output-log.ts';
@@ -40,7 +40,7 @@ export async function execInRunningContainer(
   try {
     const process = processFor(record, `/proc/${init.pid}/root`, command, options);
     return startExec(
-      record,
+      { record, init },
       process,
       await openStreams(
         options,
@@ -57,9 +57,7 @@ export async function execInRunningContainer(
         cause: error,
       });
     // It may have ended while we looked: then /proc answers as it likes. A process that is ending has no root, and still a state.
-    const { path } = error as NodeJS.ErrnoException;
-    const isEnding = path === `/proc/${init.pid}/root`;
-    if (error instanceof UserError || (isAlive(init) && !isEnding)) throw error;
+    if (error instanceof UserError || !isEnding(init)) throw error;
     throw notRunning(error);
   }
 }
@@ -109,7 +107,12 @@ function addTerminal(env: Map<string, string>, root: string): void {
     if (!env.has(name) && !(name === 'LANG' && hasLanguage)) env.set(name, `${name}=${value}`);
 }
 
-function startExec(record: ContainerRecord, process: OciProcess, streams: Streams): Process {
+interface Running {
+  readonly record: ContainerRecord;
+  readonly init: LivingProcess;
+}
+
+function startExec({ record, init }: Running, process: OciProcess, streams: Streams): Process {
   const runtime = { program: record.runtime, root: record.runtimeRoot };
   // Values of variables may be secret: they go through a file without a name, never through the arguments.
   const scratch = dirname(record.runtimeRoot);
@@ -139,6 +142,8 @@ function startExec(record: ContainerRecord, process: OciProcess, streams: Stream
       const exitCode = hungUp ? exitCodeOf(null, 'SIGHUP') : exitCodeOf(code, signal);
       const failure = exitCode === 0 ? '' : readFileSync(`/proc/self/fd/${log}`, 'utf8').trim();
       closeSync(log);
+      // A container that ends takes with it what is on its way in: the runtime says anything then, or 255 and nothing.
+      if ((failure || exitCode === 255) && isEnding(init)) return reject(notRunning());
       if (failure) return reject(runtimeFailure(failure, process.args[0]!));
       const unwritten = unwrittenBecause();
       if (unwritten) return reject(outputFailure(unwritten));

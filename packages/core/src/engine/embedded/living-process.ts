@@ -23,6 +23,23 @@ export function isAlive(known: LivingProcess | undefined): boolean {
   return known !== undefined && known.bootId === bootId() && startTimeOf(known.pid) === known.startTime;
 }
 
+/** Whether nothing new can run beside it any more: it is on its way out, maybe waiting for others, or has been killed and does not know yet. */
+export function isEnding(known: LivingProcess): boolean {
+  const exiting = 0x4; // PF_EXITING
+  return !isAlive(known) || (Number(readStat(known.pid)?.[6]) & exiting) !== 0 || isKilled(known.pid);
+}
+
+/** Whether SIGKILL is pending: proc_pid_status(5). */
+function isKilled(pid: number): boolean {
+  try {
+    const pending = readText(`/proc/${pid}/status`)?.match(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$/gm) ?? [];
+    return pending.some((line) => (Number.parseInt(line.slice(-4), 16) & (1 << 8)) !== 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return true; // it ended while we read
+    throw error;
+  }
+}
+
 /** Sends the signal when the process is still that one. */
 export function signalProcess(target: LivingProcess | undefined, signal: NodeJS.Signals | number): void {
   if (!target || !isAlive(target)) return;
