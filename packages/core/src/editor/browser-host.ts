@@ -74,9 +74,12 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
   };
 }
 
-/** Terminals of this machine's windows find devenv, also where nobody has put it into the PATH. */
+/**
+ * Terminals of this machine's windows have what the shell had in which we were started, and find devenv, also where nobody has put it
+ * into the PATH. Without VSCODE_CLI the server would ask a login shell, which may set PATH anew.
+ */
 function withOwnProgram({ command, env }: DevenvProgram): DevenvProgram['env'] {
-  return { ...env, PATH: [env['PATH'], dirname(command)].filter(Boolean).join(delimiter) };
+  return { ...env, PATH: [env['PATH'], dirname(command)].filter(Boolean).join(delimiter), VSCODE_CLI: '1' };
 }
 
 type Open = (authority: string) => Promise<Connection>;
