@@ -43,7 +43,7 @@ const forAnybody = [
 const full = process.env['DEVENV_TEST_FULL'] === '1';
 const left = isRoot ? [] : full ? forRoot : [...forRoot, ...forAnybody];
 
-/** Their long form is for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER. The long ones are for `npm run test:full`. */
+/** The long ones, and the others in their long form, are for who changes what they are about, too: `.ci/run` sets DEVENV_TEST_BROWSER then. */
 const inBrowser = ['code', 'extension'];
 const longInBrowser = ['extension-commands', 'extension-trouble'];
 const fullInBrowser = full || process.env['DEVENV_TEST_BROWSER'] === '1';
@@ -79,7 +79,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
-          include: [...inBrowser, ...(full ? longInBrowser : [])]
+          include: [...inBrowser, ...(fullInBrowser ? longInBrowser : [])]
             .filter((name) => !left.includes(name))
             .map((name) => `test/${name}.test.ts`),
           env: fullInBrowser ? { DEVENV_TEST_FULL: '1' } : {},

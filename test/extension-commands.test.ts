@@ -17,7 +17,7 @@ const write = (run: string): void =>
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
   cwd = rig.project({ 'read.md': '# Shop\n' }, 'shop');
-  code = await startCode(rig, ['--local'], { cwd });
+  code = await startCode(rig, ['--local'], { cwd, env: { SHELL: '/bin/bash' } }); // VS Code sees what is done in it
   shop = await browser.open(code.url);
 }, 300_000);
 afterAll(async () => {
@@ -117,10 +117,15 @@ test('an environment that ends while a window is in it is offered to be started,
   await shop.statusBar(/devenv: running/);
 });
 
-test('Reopen Locally leads back, and the environment goes on running', async () => {
+test('Reopen Locally leads back, and the environment goes on; terminals find devenv, and its profile is a shell in the environment', async () => {
   await shop.command('devenv: Reopen Locally');
   await atHome();
   await shop.statusBar(/devenv: running/);
+  await shop.terminal('devenv ps', /shop/);
+  // VS Code lists what extensions contribute from the first terminal on.
+  await shop.command('Create New Terminal (With Profile)');
+  await shop.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'devenv' }).first().click();
+  await shop.type('echo "<$(hostname)>"', /<shop>/);
 });
 
 test('Rebuild Without Cache runs every step again', async () => {
@@ -151,8 +156,9 @@ test('Open devenv.json opens it, and Remove asks first', async () => {
   expect((await rig.ok(['ps', '--json'], { cwd })).json).toMatchObject({ environments: [] });
 });
 
-test('the view opens, stops and removes environments', async () => {
-  await rig.ok(['up'], { cwd });
+test('what devenv does in a terminal is noticed; the view opens and stops environments', async () => {
+  await shop.terminal('devenv up; echo "<$?>"', /<0>/);
+  await shop.statusBar(/devenv: running/);
   await icon().click();
   const row = shop.page.locator('.pane-body .monaco-list-row', { hasText: 'shop' });
   const act = async (name: string): Promise<void> => {

@@ -190,7 +190,11 @@ async function expectHelp(inside: boolean): Promise<void> {
   }
   await page.keyboard.press('Escape');
   await page.keyboard.press('Control+z');
-  await expect.poll(() => readFileSync(join(cwd, 'devenv.json'), 'utf8'), { timeout: patience }).toBe(config); // it is saved by itself
+  const saved = async (): Promise<string> => {
+    await page.keyboard.press('Control+s');
+    return readFileSync(join(cwd, 'devenv.json'), 'utf8');
+  };
+  await expect.poll(saved, { timeout: patience }).toBe(config);
   await page.locator('.statusbar-item [aria-label="No Problems"]').waitFor();
 }
 
@@ -219,9 +223,10 @@ test('the view lists the environment and its port', async () => {
 test('activating costs little: printed, since a busy machine would make it any number', async () => {
   await shop.command('Developer: Show Running Extensions');
   const rows = shop.page.locator('.runtime-extensions-editor .monaco-list-row');
-  await rows.first().click();
-  await shop.page.keyboard.press('End'); // the list begins with what took longest
   const own = rows.filter({ hasText: /^\s*devenv\s*0\.1\.0/ });
+  await rows.first().click();
+  // The list begins with what took longest, and only what is in sight is there.
+  for (let page = 0; page < 50 && (await own.count()) === 0; page++) await shop.page.keyboard.press('PageDown');
   await own.waitFor();
   console.log('activation:', (await own.innerText()).replaceAll(/\s+/g, ' '));
 });
@@ -233,7 +238,16 @@ test('Reopen Locally leads back to the folder on this machine', async () => {
 });
 
 test('a step that fails says so, and how to go on', async () => {
-  write('devenv.json', config.replace('date > /opt/assets', 'echo no such asset >&2; exit 3'));
+  const told = shop.page.locator('.notification-list-item', { hasText: /assets runs/ }).first();
+  // The watcher of a page that was just loaded may still be starting: it tells of the next change.
+  const change = async (): Promise<boolean> => {
+    write('devenv.json', config.replace('date > /opt/assets', 'echo no such asset >&2; exit 3'));
+    return await told.waitFor({ timeout: 5000 }).then(
+      () => true,
+      () => false,
+    );
+  };
+  await expect.poll(change, { timeout: patience }).toBe(true);
   await shop.choose(/assets runs/, 'Rebuild');
   await shop.choose(/step "assets" ended with exit code 3/, 'Show Log');
   await shop.page.locator('.output-view-container, .part.panel').getByText('no such asset').first().waitFor();

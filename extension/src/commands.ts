@@ -43,13 +43,14 @@ export function registerCommands(tools: CommandTools): Disposable[] {
     openShell: () => shells.open(state.inside ? undefined : here()),
     showMenu: async () => await showMenu(state),
     refresh: async () => await state.refresh(),
-    'environment.open': async ({ folder }: Environment) => await reopen(await up('Starting the environment', undefined, folder)),
-    'environment.stop': async ({ folder }: Environment) => await stop(folder),
-    'environment.remove': async ({ folder, name }: Environment) => await remove(folder, name),
-    'environment.openShell': ({ folder, environmentId }: Environment) =>
+    'environment.open': of<Environment>(async ({ folder }) => await reopen(await up('Starting the environment', undefined, folder))),
+    'environment.stop': of<Environment>(async ({ folder }) => await stop(folder)),
+    'environment.remove': of<Environment>(async ({ folder, name }) => await remove(folder, name)),
+    'environment.openShell': of<Environment>(({ folder, environmentId }) =>
       shells.open(environmentId === state.place?.environmentId ? undefined : folder),
-    'port.open': async ({ address }: Port) => await env.openExternal(Uri.parse(`http://${address}`)),
-    'port.copy': async ({ address }: Port) => await env.clipboard.writeText(address),
+    ),
+    'port.open': of<Port>(async ({ address }) => await env.openExternal(Uri.parse(`http://${address}`))),
+    'port.copy': of<Port>(async ({ address }) => await env.clipboard.writeText(address)),
   };
 
   async function up(title: string, flag?: string, folder: string = here()): Promise<UpResult> {
@@ -87,6 +88,11 @@ export function registerCommands(tools: CommandTools): Disposable[] {
   }
 
   return Object.entries(table).map(([name, act]) => commands.registerCommand(`devenv.${name}`, guarded(tools, act)));
+}
+
+/** What a row of the view does. A keybinding names no row, nor does one that has just changed. */
+function of<Row>(act: (row: Row) => unknown): (row?: Row) => unknown {
+  return (row) => (row === undefined ? undefined : act(row));
 }
 
 function guarded(tools: CommandTools, act: (...values: never[]) => unknown): (...values: never[]) => Promise<void> {

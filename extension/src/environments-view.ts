@@ -21,26 +21,37 @@ type Node = Environment | Port;
 /** The environments of this user on this machine, and the ports of each. Asked for only while somebody looks. */
 export function showEnvironments(devenv: Devenv, state: State): Disposable[] {
   const changed = new EventEmitter<void>();
+  let environments: readonly Environment[] | undefined;
+  const ask = async (): Promise<void> => {
+    try {
+      ({ environments } = await devenv.call<{ environments: readonly Environment[] }>(['ps']));
+      view.message = '';
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      view.message = error.message;
+      environments = [];
+    }
+  };
   const provider: TreeDataProvider<Node> = {
     onDidChangeTreeData: changed.event,
     getTreeItem: (node) => (isPort(node) ? portItem(node) : environmentItem(node, state)),
     async getChildren(node) {
       if (node) return isPort(node) ? [] : node.ports.map((port) => ({ kind: 'port', ...port }));
-      try {
-        return (await devenv.call<{ environments: readonly Environment[] }>(['ps'])).environments.slice();
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error;
-        view.message = error.message;
-        return [];
-      }
+      if (!environments) await ask();
+      shown = now();
+      return environments?.slice() ?? [];
     },
   };
   const view = window.createTreeView('devenv.environments', { treeDataProvider: provider });
-  const refresh = (): void => {
-    view.message = '';
-    if (view.visible && state.work === undefined) changed.fire();
+  const now = (): string => JSON.stringify([environments, state.status?.environmentId, state.inside]);
+  let shown: string | undefined;
+  // A row that is made anew under somebody's pointer does not know what it is about when it is clicked.
+  const refresh = async (): Promise<void> => {
+    if (shown === undefined || !view.visible || state.work !== undefined) return;
+    await ask();
+    if (now() !== shown) changed.fire();
   };
-  return [view, changed, state.onDidChange(refresh)];
+  return [view, changed, state.onDidChange(() => void refresh()), view.onDidChangeVisibility(() => void refresh())];
 }
 
 function isPort(node: Node): node is Port {

@@ -59,8 +59,9 @@ function startTrusted(context: ExtensionContext, launch: Launch, program: () => 
     ...offerPorts(devenv, state),
     // In a window of ours this runs while the editor still joins the machine, before it knows of folders.
     workspace.onDidChangeWorkspaceFolders(() => void state.refresh()),
-    // Meanwhile somebody may have used devenv in a terminal.
+    // Meanwhile somebody may have used devenv in a terminal, another one's or ours.
     window.onDidChangeWindowState(({ focused }) => focused && void state.refresh()),
+    window.onDidEndTerminalShellExecution(({ execution }) => /\bdevenv\b/.test(execution.commandLine.value) && void state.refresh()),
   );
   void state.refresh();
 }

@@ -41,5 +41,7 @@ export function watchInputs(devenv: Devenv, state: State): Disposable[] {
     void learn();
   });
   const end = { dispose: () => clearTimeout(timer) };
-  return [watcher, watcher.onDidChange(changed), watcher.onDidCreate(changed), watcher.onDidDelete(changed), first, end];
+  // What is saved here is known at once, also where the watcher says nothing: on some network file systems, or while it starts.
+  const saved = workspace.onDidSaveTextDocument(({ uri }) => changed(uri));
+  return [watcher, watcher.onDidChange(changed), watcher.onDidCreate(changed), watcher.onDidDelete(changed), saved, first, end];
 }
