@@ -61,13 +61,14 @@ interface Found {
 async function look(tools: Tools, images: ImageTools, options: VerifyOptions): Promise<Found> {
   using _store = await shareStore(options);
   const { directories } = tools;
+  const ids = listNames(join(directories.data, 'layers')).filter(isLayerId); // before what is known of them: more may come
   const contents = readContents(directories);
   const damages: StoreDamage[] = [];
   let withoutDigest = 0;
   const task = { type: 'task', id: 'store', kind: 'image', title: 'looking at the store' } as const;
   const started = performance.now();
   options.report({ ...task, state: 'started' });
-  for (const id of listNames(join(directories.data, 'layers')).filter(isLayerId)) {
+  for (const id of ids) {
     await turn(undefined, { signal: options.signal });
     const damage = verifyLayer(directories, id, contents) ?? (options.deep ? await verifyContent(id, images) : undefined);
     if (damage) damages.push(damage);

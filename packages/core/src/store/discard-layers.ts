@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Directories } from '../base/directories.ts';
 import { isMissing, listNames } from '../base/files.ts';
@@ -74,13 +74,16 @@ function forgetLayer(data: string, layer: LayerId): void {
 
 /** Under a name that was never used: an earlier one may still be there. Returns it; nothing when there is nothing to move. */
 export function moveToTrash(folder: string, path: string): readonly string[] {
-  mkdirSync(join(folder, 'trash'), { recursive: true, mode: 0o700 });
   const target = join(folder, 'trash', randomBytes(8).toString('hex'));
-  try {
-    renameSync(path, target);
-    return [target];
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
+  for (;;) {
+    mkdirSync(join(folder, 'trash'), { recursive: true, mode: 0o700 });
+    try {
+      renameSync(path, target);
+      return [target];
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      if (!lstatSync(path, { throwIfNoEntry: false })) return [];
+      // Somebody has just emptied the trash, and removed it.
+    }
   }
 }
