@@ -66,6 +66,11 @@ export class State implements Disposable {
       this.failure = undefined;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
+      if (error.code === 'CONFIG_NOT_FOUND' && !this.inside) {
+        // It has just gone, or a busy machine was slow to say that it is not there.
+        [this.hasFile, this.status, this.failure] = [false, undefined, undefined];
+        return;
+      }
       // What is known of the environment stays: a mistake in the file does not stop it.
       this.failure = error;
     }
