@@ -175,8 +175,8 @@ describe.each([
     write(['greeter', 'greeter-words']);
     const refused = await machine.devenv(['up', '--frozen', '--json'], { cwd });
     expect(refused).toMatchObject({ exitCode: 4, json: { code: 'LOCK_OUTDATED' } });
-    expect(refused.json['message']).toContain('greeter is not locked as it is now');
-    expect((await machine.devenv(['status', '--json'], { cwd })).json['outdated']).toContain('greeter is not locked as it is now');
+    expect(refused.json['message']).toContain('greeter has changed since it was locked');
+    expect((await machine.devenv(['status', '--json'], { cwd })).json['outdated']).toContain('greeter has changed since it was locked');
     write(['greeter']);
   });
 

@@ -20,10 +20,15 @@ export function outdated(resolved: Resolved, lock: LockedPlatform, layers: reado
     else if (image.manifest !== base.name.manifest) lines.push(`${base.reference} is another image now`);
   } else if (lock.image) lines.push(`the base is no image; the lock has ${lock.image.name}`);
   const left = [...lock.layers];
-  for (const { name, parts } of layers) {
+  const uncovered = layers.filter(({ parts }) => {
     const index = left.findIndex(({ definition }) => definition === definitionOf(parts));
-    if (index < 0) lines.push(`${name} is not locked as it is now`);
-    else left.splice(index, 1);
+    if (index >= 0) left.splice(index, 1);
+    return index < 0;
+  });
+  for (const { name } of uncovered) {
+    const before = left.findIndex((locked) => locked.name === name);
+    lines.push(before < 0 ? `${name} is not locked` : `${name} has changed since it was locked`);
+    if (before >= 0) left.splice(before, 1);
   }
   for (const { name } of left) lines.push(`${name} is locked, and no more asked for`);
   if (lines.length > 0) return lines;
