@@ -11,8 +11,11 @@ let code: CodeProcess;
 let cwd: string;
 let shop: Window;
 
-const write = (run: string): void =>
-  writeFileSync(join(cwd, 'devenv.json'), JSON.stringify({ name: 'shop', image: debian, steps: [{ name: 'stamp', run }] }, undefined, 2));
+const write = (run: string, more: object = {}): void =>
+  writeFileSync(
+    join(cwd, 'devenv.json'),
+    JSON.stringify({ name: 'shop', image: debian, steps: [{ name: 'stamp', run }], ...more }, undefined, 2),
+  );
 
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
@@ -106,6 +109,19 @@ test('Open Shell in a window that is inside is a terminal of the container', asy
   await shop.statusBar(/devenv: running/);
   await shop.command('devenv: Open Shell');
   await shop.type('echo "<$(hostname)>"', /<shop>/);
+});
+
+test('a window waits while the hooks of a rebuild run, and is in the new container then', async () => {
+  write('date +%s%N > /opt/stamp; date > /opt/more', { hooks: { create: 'sleep 12; date > /opt/hook' } });
+  await shop.statusBar(/rebuild from step 1/);
+  const told = shop.page.locator('.monaco-dialog-box', { hasText: 'Cannot reconnect' }).waitFor();
+  const outcome = Promise.race([shop.loaded().then(() => 'reloaded'), told.then(() => 'told that it cannot reconnect')]);
+  told.catch(() => {}); // it never is
+  await shop.command('devenv: Rebuild and Reopen');
+  expect(await outcome).toBe('reloaded');
+  await shop.inside();
+  await shop.statusBar(/devenv: running/);
+  await rig.ok(['exec', 'test', '-s', '/opt/hook', '-a', '-s', '/opt/more'], { cwd });
 });
 
 test('an environment that ends while a window is in it is offered to be started, and the window goes on', async () => {

@@ -53,6 +53,12 @@ test('an environment that is gone for a moment is asked again, and one that stay
   await expect(none).rejects.toThrow('It does not run.');
 });
 
+test('a pipe that says nothing is closed in time', async () => {
+  const { pipe, events } = fakePipe();
+  const close = (): void => void events.emit('close', 'It is still being made.');
+  await expect(keepGreeting(() => ({ ...pipe, close }), 50)).rejects.toThrow('It is still being made.');
+});
+
 test('what is no greeting is refused', async () => {
   const { pipe, events } = fakePipe();
   const met = greet(pipe);

@@ -26,11 +26,16 @@ export interface Greeted {
   readonly pipe: Pipe;
 }
 
-/** As `greet`, again and again for so many milliseconds: an environment that is replaced is gone for a moment. @throws Error with the last reason */
+/**
+ * As `greet`, again and again for so many milliseconds: an environment that is replaced is gone for a moment, and says nothing while its
+ * hooks run. No pipe is left behind. @throws Error with the last reason
+ */
 export async function keepGreeting(open: () => Pipe, patience: number): Promise<Greeted> {
   for (const end = Date.now() + patience; ;) {
+    const pipe = open();
+    const timer = setTimeout(() => pipe.close(), end - Date.now());
     try {
-      return await greet(open());
+      return await greet(pipe).finally(() => clearTimeout(timer));
     } catch (error) {
       if (Date.now() >= end) throw error;
       await new Promise((resolve) => setTimeout(resolve, pause));

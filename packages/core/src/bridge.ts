@@ -7,12 +7,14 @@ import { customizationsOf, type Customizations } from './editor/customizations.t
 import { editorKey, keyOf } from './editor/editor-parts.ts';
 import { openContainer, placesOf } from './open-tools.ts';
 
-/** Connects our stdin and stdout to the server of a running environment. @throws UserError NOT_RUNNING, EDITOR_FAILED */
+/**
+ * Connects our stdin and stdout to the server of a running environment; while that is being made, with its hooks, it waits: a
+ * window of the one before would take the first answer of the new server for its last word.
+ * @throws UserError NOT_RUNNING, EDITOR_FAILED
+ */
 export async function bridge(options: BridgeOptions): Promise<void> {
   const { environmentId } = options;
-  const record = /^[0-9a-f]{16}$/.test(environmentId)
-    ? new Environments(placesOf(options)).read(environmentId as EnvironmentId)
-    : undefined;
+  const record = /^[0-9a-f]{16}$/.test(environmentId) ? await settledRecord(environmentId as EnvironmentId, options) : undefined;
   if (!record)
     throw new UserError('NOT_RUNNING', `There is no environment ${environmentId} on this machine.`, {
       hint: 'devenv ps lists those that are here',
@@ -30,6 +32,14 @@ export async function bridge(options: BridgeOptions): Promise<void> {
     name: record.name,
     signal: options.signal,
   });
+}
+
+/** What is known of the environment when nobody is at work on it. */
+async function settledRecord(id: EnvironmentId, options: BridgeOptions): Promise<EnvironmentRecord | undefined> {
+  const environments = new Environments(placesOf(options));
+  if (!environments.read(id)) return undefined;
+  using _lock = await environments.lock(id, options.signal, () => {});
+  return environments.read(id);
 }
 
 /** Of a file that cannot be read now: none, since the window is what its user mends it in. */
