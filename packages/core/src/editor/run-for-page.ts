@@ -1,5 +1,5 @@
 import type { WebSocket } from '../base/loopback-server.ts';
-import { exitCodeOf } from '../base/processes.ts';
+import { exitCodeOf, type ChildProcess } from '../base/processes.ts';
 import { startDevenv, type DevenvProgram } from './devenv-program.ts';
 
 /** What the extension asks for. Its page may do the same in a terminal; the list is there so that a slip of it stays small. */
@@ -9,13 +9,21 @@ const allowed = new Set(['up', 'stop', 'down', 'ps', 'status', 'init', 'plan', '
 export function runForPage(socket: WebSocket, program: DevenvProgram): void {
   let interrupt: (() => void) | undefined;
   const say = (message: object): void => socket.send(JSON.stringify(message));
+  const refuse = (reason: string): void => {
+    say({ stderr: `${reason}\n` });
+    say({ exitCode: 2 });
+    socket.close();
+  };
   const begin = (args: readonly unknown[]): void => {
-    if (!args.every((word) => typeof word === 'string') || !allowed.has(args[0] ?? '')) {
-      say({ stderr: `This page may not ask for: ${String(args[0])}\n` });
-      say({ exitCode: 2 });
-      return socket.close();
+    if (!args.every((word) => typeof word === 'string')) return refuse('The words of a command are texts.');
+    if (!allowed.has(args[0] ?? '')) return refuse(`This page may not ask for: ${args[0] ?? 'nothing'}`);
+    let child: ChildProcess;
+    try {
+      child = startDevenv(program, args, 'pipe');
+    } catch (error) {
+      // Words that are too long, or have a NUL: spawn throws what it cannot pass on.
+      return refuse(`This command cannot be started: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`);
     }
-    const child = startDevenv(program, args, 'pipe');
     child.stdin?.end();
     child.stdout?.setEncoding('utf8').on('data', (stdout: string) => say({ stdout }));
     child.stderr?.setEncoding('utf8').on('data', (stderr: string) => say({ stderr }));
