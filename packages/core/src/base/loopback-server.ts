@@ -57,7 +57,10 @@ export async function serveLoopback(options: LoopbackOptions): Promise<LoopbackS
         stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n');
         return;
       }
-      sockets.handleUpgrade(request, stream, head, (socket) => take(socket, url.searchParams));
+      sockets.handleUpgrade(request, stream, head, (socket) => {
+        socket.on('error', () => {}); // such as a message that is too long: it closes the socket, and nobody may be listening yet
+        take(socket, url.searchParams);
+      });
     });
   };
   const servers = await listenOnBoth(make, options.port);
