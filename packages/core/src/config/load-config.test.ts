@@ -134,6 +134,31 @@ test('what a variable brings is checked as if it were written there', () => {
   expect(loadConfig({ cwd: folder, env: { PORT: '8080' } }).ports).toMatchObject([{ hostPort: 8080 }]);
 });
 
+test('a mistake of devenv.json is found also where devenv.local.json lies over it, once and at its place', () => {
+  const lines = [
+    '{ "image": "debian",',
+    '  "ports": "x", "prots": [],',
+    '  "limits": { "memory": "lots", "cpus": 0 },',
+    '  "mounts": [{ "type": "volume", "source": "a", "target": "b" }],',
+    '  "command": 7 }',
+  ];
+  writeFileSync(join(folder, 'devenv.json'), lines.join('\n'));
+  const alone = problems(() => load());
+  expect(alone).toEqual(['2:12 WRONG_TYPE', '2:17 UNKNOWN_KEY', '3:25 BAD_VALUE', '3:41 BAD_VALUE', '4:59 BAD_VALUE', '5:14 WRONG_TYPE']);
+  const over = { ports: [4567], limits: { memory: '1g' }, mounts: null, command: 'x' };
+  writeFileSync(join(folder, 'devenv.local.json'), JSON.stringify(over));
+  expect(problems(() => load())).toEqual(alone);
+  expect(failure(() => load()).message).toBe('devenv.json has 6 mistakes');
+});
+
+test('devenv.local.json may replace what is no good on this machine, and add what is missing', () => {
+  const limits = { memory: '${localEnv:SIZE}' };
+  write({ image: 'debian', limits, env: { TOKEN: '${localEnv:TOKEN}' }, healthcheck: { interval: 5 }, security: { seccomp: '~/x.json' } });
+  const local = { security: { seccomp: 'default' }, limits: { memory: '1g' }, env: { TOKEN: 'x' }, healthcheck: { test: 'y' } };
+  writeFileSync(join(folder, 'devenv.local.json'), JSON.stringify(local));
+  expect(loadConfig({ cwd: folder, env: { SIZE: 'lots' } })).toMatchObject({ limits: { memory: 2 ** 30 }, env: { TOKEN: 'x' } });
+});
+
 test('a value of the environment is never read as a variable', () => {
   write({ image: 'debian', labels: { x: '${localEnv:EVIL}' } });
   expect(loadConfig({ cwd: folder, env: { EVIL: '${localEnv:SECRET}', SECRET: 's' } }).labels).toEqual({ x: '${localEnv:SECRET}' });

@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { readText } from '../base/files.ts';
 import { checkSchema } from './check-schema.ts';
@@ -8,10 +8,10 @@ import { foreignKeyHint } from './foreign-keys.ts';
 import { mergeLocal } from './merge.ts';
 import { parseSource } from './parse-source.ts';
 import { containerPath, isReserved } from './paths.ts';
-import { Problems } from './problems.ts';
+import { invalid, Problems } from './problems.ts';
 import { readConfig } from './read-config.ts';
 import { devenvSchema } from './schema.ts';
-import type { ObjectNode } from './tree.ts';
+import type { Node, ObjectNode } from './tree.ts';
 import { fillVariables } from './variables.ts';
 
 const localFileName = 'devenv.local.json';
@@ -43,16 +43,19 @@ export function loadWritten(options: LoadOptions): WrittenConfig {
   if (path === undefined) throw notFound(options);
   const folder = dirname(path);
   const localPath = join(folder, localFileName);
+  const files = [path, localPath];
   const problems = new Problems();
 
   const shared = readObject(path, problems);
   if (shared === 'absent') throw notFound(options);
   const local = localPath === path ? 'absent' : readObject(localPath, problems);
-  const whole = shared !== undefined;
   const tree = merge(shared, local === 'absent' ? undefined : local, problems);
-  const config = tree && check(tree, { path, folder, whole, env: options.env }, problems);
+  const around = { path, folder, env: options.env };
+  const config = tree && check(tree, { ...around, whole: shared !== undefined }, problems);
+  // devenv.local.json may hide a mistake that everyone else has. It is on top itself: nothing hides its own.
+  if (shared && local !== 'absent') problems.include(mistakesAlone(shared, around));
 
-  if (!config || problems.count > 0) throw invalid(problems, [path, localPath]);
+  if (!config || problems.count > 0) throw invalid(problems.list(files), files);
   return { config, tree, localFile: local === 'absent' ? undefined : localPath };
 }
 
@@ -82,28 +85,46 @@ function merge(shared: ObjectNode | undefined, local: ObjectNode | undefined, pr
 interface Surroundings {
   readonly path: string;
   readonly folder: string;
-  /** devenv.json itself could be read. */
+  /** devenv.json itself could be read, and this is all that was written. */
   readonly whole: boolean;
   readonly env: LoadOptions['env'];
 }
 
-function check(tree: ObjectNode, { path, folder, whole, env }: Surroundings, problems: Problems): Config {
-  const written = tree.members.get('workspace')?.value;
-  const workspace = containerPath(written?.kind === 'string' && written.value.startsWith('/') ? written.value : '/workspace');
-  const filled = fillVariables(tree, { env, workspaceFolder: folder, containerWorkspaceFolder: workspace }, problems);
+function check(tree: ObjectNode, around: Surroundings, problems: Problems): Config {
+  const { folder, env } = around;
+  const filled = fillVariables(tree, { env, workspaceFolder: folder, containerWorkspaceFolder: workspaceOf(tree) }, problems);
   // After the filling: what a variable brings is checked as if it were written there.
+  return checkFilled(filled, around, problems);
+}
+
+/**
+ * What is wrong in devenv.json whatever is laid over it. What is missing may come from there, and a text that this
+ * machine fills in is left alone: that it is no good here may be the reason why it is replaced.
+ */
+function mistakesAlone(shared: ObjectNode, around: Omit<Surroundings, 'whole'>): Problems {
+  const problems = new Problems();
+  leaveVariables(shared, problems);
+  checkFilled(shared, { ...around, whole: false }, problems);
+  return problems;
+}
+
+function leaveVariables(node: Node, problems: Problems): void {
+  if (node.kind === 'object') for (const { value } of node.members.values()) leaveVariables(value, problems);
+  else if (node.kind === 'array') for (const item of node.items) leaveVariables(item, problems);
+  else if (node.kind === 'string' && /^~|\$\{/.test(node.value)) problems.markBad(node);
+}
+
+function checkFilled(filled: ObjectNode, { path, folder, whole, env }: Surroundings, problems: Problems): Config {
   checkSchema(filled, devenvSchema, problems, { partial: !whole, hintFor: foreignKeyHint });
+  const written = filled.members.get('workspace')?.value;
+  const workspace = workspaceOf(filled);
   if (written && (workspace === '/' || isReserved(workspace))) problems.add('BAD_VALUE', written, `The workspace cannot be ${workspace}.`);
   return readConfig(filled, path, { folder, workspace, home: env['HOME'] }, problems);
 }
 
-function invalid(problems: Problems, files: readonly string[]): UserError {
-  const list = problems.list(files);
-  const concerned = files.filter((file) => list.some((problem) => problem.file === file)).map((file) => basename(file));
-  const mistakes = list.length === 1 ? 'a mistake' : `${list.length} mistakes`;
-  return new UserError('CONFIG_INVALID', `${concerned.join(' and ')} ${concerned.length > 1 ? 'have' : 'has'} ${mistakes}`, {
-    problems: list,
-  });
+function workspaceOf(tree: ObjectNode): string {
+  const written = tree.members.get('workspace')?.value;
+  return containerPath(written?.kind === 'string' && written.value.startsWith('/') ? written.value : '/workspace');
 }
 
 function notFound({ cwd, configFile }: ConfigLocation): UserError {

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import json from '../../../../schemas/config.schema.json' with { type: 'json' };
 import { UserError } from '../base/errors.ts';
 import { readText } from '../base/files.ts';
@@ -8,7 +8,7 @@ import { checkSchema } from './check-schema.ts';
 import { notAFile } from './find-config.ts';
 import { Members } from './members.ts';
 import { parseSource } from './parse-source.ts';
-import { Problems } from './problems.ts';
+import { invalid, Problems } from './problems.ts';
 import type { Schema } from './schema.ts';
 import type { Node, ObjectNode } from './tree.ts';
 
@@ -52,7 +52,7 @@ export function loadSettings(paths: readonly string[], env: Readonly<Record<stri
     to = cache.text('to') ?? to;
     snapshots = new Members(root, problems).object('packages').text('snapshots') ?? snapshots;
   }
-  if (problems.count > 0) throw invalid(problems, paths);
+  if (problems.count > 0) throw invalid(problems.list(paths), paths);
   return { registries, cache: { from: [...from], to }, packages: { snapshots } };
 }
 
@@ -116,13 +116,4 @@ function valueOf(node: Node | undefined): unknown {
 function fileNamed(name: string, path: string, env: Environment): string {
   if (name === '~' || name.startsWith('~/')) return join(env['HOME'] ?? homedir(), name.slice(1));
   return resolve(dirname(path), name);
-}
-
-function invalid(problems: Problems, files: readonly string[]): UserError {
-  const list = problems.list(files);
-  const concerned = files.filter((file) => list.some((problem) => problem.file === file)).map((file) => basename(file));
-  const mistakes = list.length === 1 ? 'a mistake' : `${list.length} mistakes`;
-  return new UserError('CONFIG_INVALID', `${concerned.join(' and ')} ${concerned.length > 1 ? 'have' : 'has'} ${mistakes}`, {
-    problems: list,
-  });
 }

@@ -1,5 +1,6 @@
+import { basename } from 'node:path';
 import { codeFrame, positionAt, printable } from '../base/code-frame.ts';
-import type { ErrorCode, Problem } from '../base/errors.ts';
+import { UserError, type ErrorCode, type Problem } from '../base/errors.ts';
 import type { Spot } from './tree.ts';
 
 /** Collects every mistake, so that one run reports them all. */
@@ -19,6 +20,15 @@ export class Problems {
 
   markBad(spot: Spot): void {
     this.#bad.add(spot);
+  }
+
+  /** Adds what another look at the same files found, each mistake once. */
+  include(other: Problems): void {
+    for (const found of other.#found) {
+      const { code, spot } = found;
+      const known = this.#found.some((own) => own.code === code && own.spot.source === spot.source && own.spot.offset === spot.offset);
+      if (!known) this.#found.push(found);
+    }
   }
 
   get count(): number {
@@ -42,4 +52,11 @@ export class Problems {
         };
       });
   }
+}
+
+/** What is said of the files that have these mistakes. */
+export function invalid(problems: readonly Problem[], files: readonly string[]): UserError {
+  const concerned = files.filter((file) => problems.some((problem) => problem.file === file)).map((file) => basename(file));
+  const mistakes = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`;
+  return new UserError('CONFIG_INVALID', `${concerned.join(' and ')} ${concerned.length > 1 ? 'have' : 'has'} ${mistakes}`, { problems });
 }
