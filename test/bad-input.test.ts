@@ -46,7 +46,9 @@ test.each([
   const plain = await rig.devenv(['plan'], { cwd });
   expect(plain.exitCode).toBe(2);
   const [, line, column] = expected[0]!;
+  expect(plain.stderr).toMatch(/^Error: devenv\.json has /);
   expect(plain.stderr).toContain(`devenv.json:${line}:${column}`);
+  expect(plain.stderr).toMatch(new RegExp(`^ *> *${line} \\|`, 'm'));
   expect(plain.stderr).not.toMatch(/^\s+at /m);
   expect(existsSync(join(rig.base, 'data/containers'))).toBe(false);
 });

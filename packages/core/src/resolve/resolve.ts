@@ -1,6 +1,9 @@
 import { basename } from 'node:path';
 import type { Config } from '../config/config.ts';
+import { invalid } from '../config/problems.ts';
+import { codeFrame } from '../base/code-frame.ts';
 import { UserError, type Problem } from '../base/errors.ts';
+import { readText } from '../base/files.ts';
 import { areStrings, hasStrings, isObject } from '../base/shape.ts';
 import type { Lock, LockedImage } from '../lock/lock.ts';
 import { formatPlatform, hostPlatform, parsePlatform, type Platform } from '../oci/platform.ts';
@@ -33,11 +36,7 @@ export async function resolve(config: Config, options: ResolveOptions): Promise<
   const hashes = new HashCache(options.hashCache);
   const files = config.steps.map((step) => resolveFiles(step, config, hashes, problems));
   hashes.save();
-  if (problems.length > 0) {
-    throw new UserError('CONFIG_INVALID', `${config.path} has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}.`, {
-      problems,
-    });
-  }
+  if (problems.length > 0) throw invalid(withFrames(problems, config.path), [config.path]);
   const lock = options.lock && (options.lock.platforms[formatPlatform(platform)] ?? { layers: [] });
   return {
     config,
@@ -46,6 +45,13 @@ export async function resolve(config: Config, options: ResolveOptions): Promise<
     files,
     ...(lock ? { lock } : {}),
   };
+}
+
+/** With the lines around each, as a mistake has that is found while the file is read. */
+function withFrames(problems: readonly Problem[], path: string): readonly Problem[] {
+  const text = readText(path)?.replace(/^\ufeff/, '');
+  if (text === undefined) return problems;
+  return problems.map((problem) => ({ ...problem, frame: codeFrame(text, { line: problem.line!, column: problem.column! }) }));
 }
 
 /** Names and digests of a resolved config, to be known the next time. */
