@@ -2,6 +2,7 @@ import { commands, EventEmitter, ManagedResolvedAuthority, RemoteAuthorityResolv
 import type { Disposable, ExtensionContext, ManagedMessagePassing, ResolverResult } from 'vscode';
 import { greet, keepGreeting, type Connect, type Greeted, type Pipe } from './connect.ts';
 import { differentVersions } from './different-versions.ts';
+import { plainReason } from './plain-reason.ts';
 
 /**
  * Milliseconds for making a connection again: a little more than the editor waits for it (RECONNECT_TIMEOUT of remoteAgentConnection.ts). What fails
@@ -43,10 +44,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
 
 /** Told by us: the editor would say that an unexpected error needs a reload. */
 function refused(reason: string): Error {
-  const text = `This window cannot be joined to its environment: ${reason
-    .replace(/^Error: /, '')
-    .trim()
-    .replaceAll(/\.?\s*\n\s*/g, '. ')}`;
+  const text = `This window cannot be joined to its environment: ${plainReason(reason)}`;
   void window.showErrorMessage(text, 'Try Again').then((chosen) => chosen && commands.executeCommand('workbench.action.reloadWindow'));
   return RemoteAuthorityResolverError.NotAvailable(reason, true);
 }

@@ -32,8 +32,13 @@ export async function bridge(container: Pick<Container, 'exec'>, options: Bridge
     });
   const inside = editorTree(editorPath, key);
   const { exitCode } = await startIn(container, bridgeCommand(inside.node, { server: inside.server, customizations, name }), signal);
-  if (exitCode !== 0) throw new UserError('EDITOR_FAILED', "The editor's server in the environment cannot be reached; it says why above.");
+  if (exitCode === 0) return;
+  // 127 is the loader's, which misses a library and has named it.
+  const hint = exitCode === 127 ? { hint: `${needs} in the image` } : {};
+  throw new UserError('EDITOR_FAILED', "The editor's server in the environment cannot be reached; it says why above.", hint);
 }
+
+const needs = 'It needs glibc 2.28 and libstdc++';
 
 async function startIn(
   ...[container, command, signal]: [Pick<Container, 'exec'>, readonly string[], AbortSignal]
@@ -43,7 +48,7 @@ async function startIn(
   } catch (error) {
     if (!(error instanceof UserError) || (error.code !== 'COMMAND_NOT_FOUND' && error.code !== 'COMMAND_NOT_EXECUTABLE')) throw error;
     throw new UserError('EDITOR_FAILED', `The editor's server cannot run in this environment: ${error.message}`, {
-      hint: 'It needs glibc 2.28 and libstdc++ in the image; an environment that an earlier devenv started: devenv stop && devenv up',
+      hint: `${needs} in the image; an environment that an earlier devenv started: devenv stop && devenv up`,
       cause: error,
     });
   }

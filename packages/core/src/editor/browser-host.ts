@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, extname, join as joinPath, resolve } from 'node:path';
 import { Duplex } from 'node:stream';
-import { serveLoopback, type Answer, type LoopbackServer, type WebSocket } from '../base/loopback-server.ts';
+import { serveLoopback, type Answer, type LoopbackServer } from '../base/loopback-server.ts';
 import { getOver } from '../base/http-over-stream.ts';
-import { join, shortened, type Connection } from './connections.ts';
+import { joinTo, type Connection } from './connections.ts';
 import { startDevenv, type DevenvProgram } from './devenv-program.ts';
 import { editorPath } from '../engine/engine.ts';
 import { editorTree, type EditorTree } from './editor-parts.ts';
@@ -61,7 +61,7 @@ export async function browserHost(options: BrowserHostOptions): Promise<Loopback
       return pathname === '/remote-resource' ? await remoteResource(searchParams, open, tree) : undefined;
     },
     sockets: {
-      '/connect': (socket, query) => void connect(socket, query, open),
+      '/connect': (socket, query) => void joinTo(socket, () => open(authorityOf(query))),
       '/devenv-cli': (socket) => runForPage(socket, program),
     },
   });
@@ -84,18 +84,11 @@ function withOwnProgram({ command, env }: DevenvProgram): DevenvProgram['env'] {
 
 type Open = (authority: string) => Promise<Connection>;
 
-async function connect(socket: WebSocket, query: URLSearchParams, open: Open): Promise<void> {
-  try {
-    join(socket, await open(authorityOf(query)));
-  } catch (error) {
-    socket.close(1011, shortened(error instanceof Error ? error.message : String(error)));
-  }
-}
-
 function bridgeTo(authority: string, program: DevenvProgram): Connection {
   const child = startDevenv(program, ['code', '--bridge', authority.slice('devenv+'.length)], 'pipe');
   let said = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-4000)));
+  child.once('error', (error) => (said = error.message));
   child.once('exit', () => child.stdin!.destroy()); // one that was killed leaves the command inside, which ends with its input
   child.stdin!.on('error', () => {});
   return { output: child.stdout!, input: child.stdin!, close: () => child.kill('SIGTERM'), reason: () => said.trim() };

@@ -13,8 +13,19 @@ export interface Connection {
   readonly reason?: () => string;
 }
 
-/** Joins a page to a connection: what ends one ends the other. */
-export function join(socket: WebSocket, { greeting, output, input, close, reason }: Connection): void {
+/** Joins a page to the connection that is opened for it: what ends one ends the other. */
+export async function joinTo(socket: WebSocket, open: () => Promise<Connection>): Promise<void> {
+  try {
+    const connection = await open();
+    // A page that went meanwhile is not heard to go any more.
+    if (socket.readyState === socket.OPEN) join(socket, connection);
+    else connection.close();
+  } catch (error) {
+    end(socket, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function join(socket: WebSocket, { greeting, output, input, close, reason }: Connection): void {
   if (greeting !== undefined) socket.send(Buffer.from(greeting));
   socket.on('message', (data) => {
     if (!input.write(data)) socket.pause();
@@ -25,13 +36,14 @@ export function join(socket: WebSocket, { greeting, output, input, close, reason
     if (full) output.pause();
     socket.send(bytes, () => full && output.resume());
   });
-  output.on('close', () => socket.close(1011, shortened(reason?.() ?? ''))).on('error', () => socket.terminate());
+  output.on('close', () => end(socket, reason?.() ?? '')).on('error', () => socket.terminate());
   socket.on('close', close).on('error', close);
 }
 
 const mostBuffered = 4 * 1024 * 1024; // bytes on their way to a page that does not keep up
 
-/** A reason has at most 123 bytes (RFC 6455). */
-export function shortened(text: string): Buffer {
-  return Buffer.from(text).subarray(0, 123);
+/** The only text among the bytes is why they end: the reason that a socket is closed with has 123 bytes at most (RFC 6455). */
+function end(socket: WebSocket, reason: string): void {
+  if (reason !== '') socket.send(reason);
+  socket.close(1011);
 }
