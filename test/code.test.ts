@@ -33,7 +33,8 @@ let shop: Window;
 
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
-  cwd = rig.project({ 'devenv.json': { image: debian, user: 'dev', name: 'shop' }, 'note.txt': 'hello\n', 'read.md': '# Read\n' }, 'shop');
+  const config = { image: debian, user: 'dev', name: 'shop' };
+  cwd = rig.project({ 'devenv.json': config, 'note.txt': 'hello\n', 'read.md': '# Read\n' }, 'shop');
   code = await startCode(rig, [], { cwd });
   cutNetwork(cwd);
   shop = await browser.open(code.url);
@@ -54,8 +55,8 @@ function cutNetwork(folder: string): void {
 
 test('the page shows the files of the workspace, and its terminal is in the container, which needs no network for it', async () => {
   expect(await shop.files()).toEqual(['devenv.json', 'note.txt', 'read.md']);
-  const shown = await shop.terminal('echo "<$(id -un)@$(hostname)>"; cat /proc/net/route | wc -l', /<dev@shop>/);
-  expect(shown).toContain('<dev@shop>');
+  const shown = await shop.terminal('echo "<$(id -un)@$(hostname)>" "<$LANG>"; cat /proc/net/route | wc -l', /<dev@shop> <.*>/);
+  expect(shown).toContain('<dev@shop> <C.UTF-8>');
 });
 
 test("a file that is saved there is on this machine, as the workspace's owner", async () => {

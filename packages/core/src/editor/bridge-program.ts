@@ -62,6 +62,11 @@ function configure(data) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, JSON.stringify({ ...settings, ...wanted.settings }, undefined, 2) + '\\n');
 }
+// Who says nothing of a language would be given one by the editor that few images have; this one is there where its files are.
+function language() {
+  const said = ['LC_ALL', 'LC_CTYPE', 'LANG'].some((name) => process.env[name]);
+  return !said && ['C.utf8', 'C.UTF-8'].some((name) => fs.existsSync('/usr/lib/locale/' + name)) ? { LANG: 'C.UTF-8' } : {};
+}
 async function start() {
   for (const name of ['sock', 'token']) fs.rmSync(at(name), { force: true });
   fs.writeFileSync(at('token'), require('node:crypto').randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' });
@@ -71,7 +76,7 @@ async function start() {
     '--telemetry-level', 'off', '--server-data-dir', data,
     ...wanted.extensions.flatMap((name) => ['--install-extension', name]), ...(wanted.extensions.length > 0 ? ['--start-server'] : [])];
   const child = require('node:child_process').spawn(process.execPath, [path.join(server, 'out/server-main.js'), ...args],
-    { detached: true, stdio: ['ignore', log, log], cwd: '/' });
+    { detached: true, stdio: ['ignore', log, log], cwd: '/', env: { ...process.env, ...language() } });
   let ended;
   child.once('exit', (code, signal) => { ended = String(signal ?? code); }).once('error', (error) => { ended = error.message; });
   for (let socket; ; await wait(20)) {

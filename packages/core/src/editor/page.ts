@@ -91,6 +91,7 @@ create(document.body, {
     'telemetry.telemetryLevel': 'off',
     'security.workspace.trust.startupPrompt': 'once', // else there is only a banner, and nothing of ours
     'extensions.autoCheckUpdates': false,
+    'terminal.integrated.detectLocale': 'off', // it would be a language that few images have
   },
   workspaceProvider: {
     trusted: true,
