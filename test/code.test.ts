@@ -33,7 +33,8 @@ let shop: Window;
 
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
-  const config = { image: debian, user: 'dev', name: 'shop' };
+  const customizations = { vscode: { extensions: ['./gone.vsix'] } };
+  const config = { image: debian, user: 'dev', name: 'shop', customizations };
   cwd = rig.project({ 'devenv.json': config, 'note.txt': 'hello\n', 'read.md': '# Read\n' }, 'shop');
   code = await startCode(rig, [], { cwd });
   cutNetwork(cwd);
@@ -52,6 +53,11 @@ function cutNetwork(folder: string): void {
   expect(pasta, folder).toHaveLength(1);
   process.kill(pasta[0]!.pid);
 }
+
+test('a file of an extension that is not there is told', async () => {
+  const told = await shop.told(/gone\.vsix/);
+  expect(await told.innerText()).toContain('are not in the environment: /workspace/gone.vsix');
+});
 
 test('the page shows the files of the workspace, and its terminal is in the container, which needs no network for it', async () => {
   expect(await shop.files()).toEqual(['devenv.json', 'note.txt', 'read.md']);

@@ -18,6 +18,8 @@ export interface Greeting {
   readonly token: string;
   /** Of the environment. */
   readonly name?: string;
+  /** Files of extensions that devenv.json names and that are not inside. */
+  readonly missing?: readonly string[];
 }
 
 export interface Greeted {

@@ -33,6 +33,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
       throw refused(mismatch);
     }
     if (greeting.name !== undefined && !labels.has(named)) labels.set(named, labelled(named, greeting.name));
+    if (greeting.missing?.length) tellMissing(greeting.missing);
     const resolved = new ManagedResolvedAuthority(async () => {
       const { pipe } = first ?? (await keepGreeting(() => connect(named), patience));
       first = undefined;
@@ -47,6 +48,11 @@ function refused(reason: string): Error {
   const text = `This window cannot be joined to its environment: ${plainReason(reason)}`;
   void window.showErrorMessage(text, 'Try Again').then((chosen) => chosen && commands.executeCommand('workbench.action.reloadWindow'));
   return RemoteAuthorityResolverError.NotAvailable(reason, true);
+}
+
+/** The server says so in its log only. */
+function tellMissing(files: readonly string[]): void {
+  void window.showWarningMessage(`Extensions that devenv.json names are not in the environment: ${files.join(', ')}`);
 }
 
 /** Titles and the status bar say which environment it is, and not only that it is one, as package.json does. */

@@ -43,3 +43,10 @@ test.skipIf(!['C.utf8', 'C.UTF-8'].some((name) => existsSync(`/usr/lib/locale/${
     expect(started({ LC_CTYPE: 'C' }).language).toBe(',C');
   },
 );
+
+test('files of extensions that are not there are told with the greeting', () => {
+  const { greeting } = started({}, ['a.b', '/nowhere/a.vsix', join(folder, 'b.vsix')]);
+  expect(greeting).toMatchObject({ name: 'shop', missing: ['/nowhere/a.vsix', join(folder, 'b.vsix')] });
+  writeFileSync(join(folder, 'b.vsix'), '');
+  expect(started({}, [join(folder, 'b.vsix')]).greeting).toMatchObject({ missing: [] });
+});

@@ -8,6 +8,8 @@ export interface Greeting {
   readonly token: string;
   /** Of the environment; this machine has none. */
   readonly name?: string;
+  /** Files of extensions that were asked for and are not inside. */
+  readonly missing?: readonly string[];
 }
 
 /** Reads no more than the line. @throws Error when it ends before */
