@@ -95,6 +95,11 @@ test('a build that is cancelled in its notification ends, leaves nothing running
   await shop.statusBar(/Step 1 of 1: stamp/);
   const sleeping = (): unknown[] => processes(/^sleep 608\.5/);
   await expect.poll(() => sleeping().length, { timeout: patience }).toBe(1);
+  await shop.command('devenv: Show Menu');
+  const menu = shop.page.locator('.quick-input-widget .monaco-list-row');
+  await menu.filter({ hasText: 'Show Log' }).waitFor();
+  expect((await menu.allInnerTexts()).join()).not.toMatch(/Rebuild|Reopen|Stop|Remove/);
+  await shop.page.keyboard.press('Escape');
   await shop.choose(/Step 1 of 1: stamp/, 'Cancel');
   await shop.statusBar(/devenv: not built/);
   expect(sleeping()).toEqual([]);
@@ -111,8 +116,9 @@ test('Open Shell in a window that is inside is a terminal of the container', asy
   await shop.type('echo "<$(hostname)>"', /<shop>/);
 });
 
-test('a window waits while the hooks of a rebuild run, and is in the new container then', async () => {
-  write('date +%s%N > /opt/stamp; date > /opt/more', { hooks: { create: 'sleep 12; date > /opt/hook' } });
+test('a window waits while the hooks of a rebuild run, and is in the new container and its workspace then', async () => {
+  const hooks = { create: 'sleep 12; date > /opt/hook' };
+  write('date +%s%N > /opt/stamp; date > /opt/more', { workspace: '/shop', hooks });
   await shop.statusBar(/rebuild from step 1/);
   const told = shop.page.locator('.monaco-dialog-box', { hasText: 'Cannot reconnect' }).waitFor();
   const outcome = Promise.race([shop.loaded().then(() => 'reloaded'), told.then(() => 'told that it cannot reconnect')]);
@@ -120,6 +126,7 @@ test('a window waits while the hooks of a rebuild run, and is in the new contain
   await shop.command('devenv: Rebuild and Reopen');
   expect(await outcome).toBe('reloaded');
   await shop.inside();
+  expect(new URL(shop.page.url()).searchParams.get('folder')).toBe('/shop');
   await shop.statusBar(/devenv: running/);
   await rig.ok(['exec', 'test', '-s', '/opt/hook', '-a', '-s', '/opt/more'], { cwd });
 });

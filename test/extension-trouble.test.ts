@@ -61,6 +61,8 @@ test('a server of another version is named, with what to do, and the window is n
   await window.told(/version 1\.136\.0.*version 1\.137\.0.*devenv code opens an editor that fits/s);
 });
 
+let joined: Window;
+
 test('a window of an environment that was stopped meanwhile is offered to start it', async () => {
   await rig.ok(['stop'], { cwd });
   const window = await open({}, inContainer());
@@ -69,12 +71,17 @@ test('a window of an environment that was stopped meanwhile is offered to start 
   await loaded;
   await window.ready();
   await window.statusBar(/devenv: running/);
+  joined = window;
 });
 
-test('a window of an environment that was removed meanwhile says so', async () => {
+test('a window of an environment that was removed meanwhile says so, and one that was in it leads back to its folder', async () => {
   await rig.ok(['down'], { cwd });
   const window = await open({}, inContainer());
   await window.told(/environment of this window is not on this machine any more.*reopen it in its container/s);
+  onTestFailed(() => showWindow(joined, hosts[1]!, browser));
+  await joined.page.reload();
+  await joined.choose(/that this window is in/, 'Reopen Locally');
+  await joined.page.waitForURL((url) => url.searchParams.get('folder') === cwd, { timeout: patience });
 });
 
 test('what the engine misses is said with the package to install, and Diagnose shows what devenv doctor says', async () => {

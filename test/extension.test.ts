@@ -1,6 +1,8 @@
 /** The extension as people meet it: a folder of this machine in a page, its container in the same tab, and back. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -200,16 +202,36 @@ async function expectHelp(inside: boolean): Promise<void> {
 
 test('devenv.json has completion and hover in the container, and is found without fault', () => expectHelp(true));
 
-test('a process inside that listens is noticed, and its port reaches this machine when that is wanted', async () => {
-  const server = `IO::Socket::INET->new(Listen => 5, LocalPort => ${port}, ReuseAddr => 1)`;
+/** A server inside that listens until it is ended. */
+async function serveInside(number: number): Promise<AsyncDisposable> {
+  const server = `IO::Socket::INET->new(Listen => 5, LocalPort => ${number}, ReuseAddr => 1)`;
   const script = `my $s = ${server}; while (my $c = $s->accept) { print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhere"; close $c }`;
   const serving = rig.devenv(['exec', '--', 'perl', '-MIO::Socket::INET', '-e', script], { cwd });
+  return {
+    async [Symbol.asyncDispose]() {
+      await rig.devenv(['exec', '--', 'sh', '-c', "kill $(grep -l LocalPort /proc/[0-9]*/cmdline | tr -dc '0-9\\n')"], { cwd });
+      await serving;
+    },
+  };
+}
+
+async function answerAt(address: string): Promise<string> {
+  return (await (await fetch(`http://${address}/`).catch(() => undefined))?.text()) ?? '';
+}
+
+test('a process inside that listens is noticed, and its port reaches this machine when that is wanted', async () => {
+  await using _server = await serveInside(port);
   await shop.choose(new RegExp(`listens on port ${port}`), 'Forward Port');
-  await expect
-    .poll(async () => (await (await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined))?.text()) ?? '', { timeout: patience })
-    .toBe('here');
-  await rig.ok(['exec', '--', 'sh', '-c', "kill $(grep -l LocalPort /proc/[0-9]*/cmdline | tr -dc '0-9\\n')"], { cwd }).catch(() => {});
-  await serving;
+  await expect.poll(() => answerAt(`127.0.0.1:${port}`), { timeout: patience }).toBe('here');
+});
+
+test('one whose number is taken on this machine reaches it at another one', async () => {
+  await using other = createServer().listen(port + 1, '127.0.0.1');
+  await once(other, 'listening');
+  await using _server = await serveInside(port + 1);
+  await shop.choose(new RegExp(`listens on port ${port + 1}`), 'Forward Port');
+  const text = await (await shop.told(/of this machine is taken/)).innerText();
+  expect(await answerAt(/answers at (\S+:\d+)/.exec(text)?.[1] ?? '')).toBe('here');
 });
 
 test('the view lists the environment and its port', async () => {

@@ -2,7 +2,7 @@ import { commands, env, extensions, UIKind, Uri, window, type Disposable, type L
 import type { Environment, UpResult } from '@devenv/core';
 import { Failure } from './devenv.ts';
 import { showFailure } from './failures.ts';
-import { fileOf, uriInside } from './place.ts';
+import { fileOf, uriInside, type Place } from './place.ts';
 import type { Port } from './environments-view.ts';
 import { showMenu } from './menu.ts';
 import type { State } from './state.ts';
@@ -77,6 +77,7 @@ export function registerCommands(tools: CommandTools): Disposable[] {
   /** Into the container, or into what `up` has put in its place; a window that was not disturbed stays. */
   async function arrive(result: UpResult, stay: boolean = false): Promise<void> {
     if (!state.inside) return stay ? undefined : await reopen(result);
+    if (!isAt(state.place, result)) return await reopen(result); // the file has another "workspace" now
     if (result.action === 'created' || result.action === 'recreated' || result.action === 'started')
       await commands.executeCommand('workbench.action.reloadWindow');
   }
@@ -88,6 +89,11 @@ export function registerCommands(tools: CommandTools): Disposable[] {
   }
 
   return Object.entries(table).map(([name, act]) => commands.registerCommand(`devenv.${name}`, guarded(tools, act)));
+}
+
+/** Whether the window's folder is the workspace, or in it. */
+function isAt(place: Place | undefined, { environmentId, remoteWorkspaceFolder }: UpResult): boolean {
+  return place?.environmentId === environmentId && `${place.uri.path}/`.startsWith(`${remoteWorkspaceFolder.replace(/\/$/, '')}/`);
 }
 
 /** What a row of the view does. A keybinding names no row, nor does one that has just changed. */

@@ -37,8 +37,15 @@ export function tellOfFailures(state: State, context: Omit<FailureContext, 'plac
     const text = failure ? describeFailure(failure).text : '';
     if (text === told) return;
     told = text;
-    if (failure) void showFailure(failure, { ...context, place, again: () => state.refresh() });
+    // Who has the file before them sees it there.
+    if (failure && !(failure.problems.length > 0 && isShown(place)))
+      void showFailure(failure, { ...context, place, again: () => state.refresh() });
   });
+}
+
+function isShown(place: Place | undefined): boolean {
+  const file = place && fileOf(place).toString();
+  return window.visibleTextEditors.some(({ document }) => document.uri.toString() === file);
 }
 
 /** Opens the file that a problem is in, at its place. */

@@ -55,4 +55,5 @@ test('a port is added to the local file once; its comments stay', () => {
   expect(text).toContain('// mine');
   expect(text).toMatch(/"8080:80",\s*3000\s/);
   expect(withPort(text, 3000)).toBe(text);
+  expect(JSON.parse(withPort('{}\n', '0:3000'))).toEqual({ ports: ['0:3000'] });
 });

@@ -1,4 +1,4 @@
-import { Uri, workspace, type WorkspaceFolder } from 'vscode';
+import { Uri, workspace, type Memento, type WorkspaceFolder } from 'vscode';
 import type { Environment } from '@devenv/core';
 import { Failure, type Devenv } from './devenv.ts';
 
@@ -39,12 +39,16 @@ export function uriInside(environmentId: string, path: string): Uri {
   return Uri.from({ scheme: 'vscode-remote', authority: `${authorityPrefix}${environmentId}`, path });
 }
 
-/** The folder on the host. @throws Failure NOT_FOUND when the environment of this window is not here any more */
-export async function hostFolder({ uri, environmentId }: Place, devenv: Devenv): Promise<string> {
+/** The folder on the host; of an environment that was removed the one that it had. @throws Failure NOT_FOUND where that is not known */
+export async function hostFolder({ uri, environmentId }: Place, devenv: Devenv, memory: Memento): Promise<string> {
   if (environmentId === undefined) return uri.path;
   const { environments } = await devenv.call<{ environments: readonly Environment[] }>(['ps']);
-  const found = environments.find((environment) => environment.environmentId === environmentId);
-  if (found) return found.folder;
+  const key = `folderOf:${environmentId}`;
+  const folder = environments.find((environment) => environment.environmentId === environmentId)?.folder ?? memory.get<string>(key);
+  if (folder !== undefined) {
+    await memory.update(key, folder);
+    return folder;
+  }
   throw new Failure('NOT_FOUND', 'The environment of this window is not on this machine any more.', {
     hint: 'Open its folder, and reopen it in its container.',
   });

@@ -38,7 +38,7 @@ export function start(context: ExtensionContext, launch: Launch, program: () => 
 function startTrusted(context: ExtensionContext, launch: Launch, program: () => string): void {
   const log = window.createOutputChannel('devenv', { log: true });
   const devenv = new Devenv(launch);
-  const state = new State(devenv);
+  const state = new State(devenv, context.globalState);
   const shells = new Shells(program);
   const work = new Work(devenv, state, log);
   const tools = { log, diagnose: () => diagnose(devenv, log) };
@@ -56,7 +56,7 @@ function startTrusted(context: ExtensionContext, launch: Launch, program: () => 
     offerToRebuild(state),
     offerToStart(state),
     ...watchInputs(devenv, state),
-    ...offerPorts(devenv, state),
+    ...offerPorts({ devenv, state, work, memory: context.globalState }),
     // In a window of ours this runs while the editor still joins the machine, before it knows of folders.
     workspace.onDidChangeWorkspaceFolders(() => void state.refresh()),
     // Meanwhile somebody may have used devenv in a terminal, another one's or ours.

@@ -1,4 +1,4 @@
-import { commands, EventEmitter, type Disposable, type Event } from 'vscode';
+import { commands, EventEmitter, type Disposable, type Event, type Memento } from 'vscode';
 import type { Status } from '@devenv/core';
 import { Failure, type Devenv } from './devenv.ts';
 import { findPlace, hostFolder, type Place } from './place.ts';
@@ -6,6 +6,7 @@ import { findPlace, hostFolder, type Place } from './place.ts';
 /** What is known of this window's environment. Everything that shows it listens here. */
 export class State implements Disposable {
   readonly #devenv: Devenv;
+  readonly #memory: Memento;
   readonly #changed = new EventEmitter<void>();
   /** Told after each look, and whenever work begins, goes on or ends. */
   readonly onDidChange: Event<void> = this.#changed.event;
@@ -21,8 +22,9 @@ export class State implements Disposable {
   #looking: Promise<void> | undefined;
   #again = false;
 
-  constructor(devenv: Devenv) {
+  constructor(devenv: Devenv, memory: Memento) {
     this.#devenv = devenv;
+    this.#memory = memory;
   }
 
   get inside(): boolean {
@@ -61,7 +63,7 @@ export class State implements Disposable {
       return;
     }
     try {
-      this.folder ??= await hostFolder(found.place, this.#devenv);
+      this.folder ??= await hostFolder(found.place, this.#devenv, this.#memory);
       this.status = await this.#devenv.call<Status>(['status'], { folder: this.folder });
       this.failure = undefined;
     } catch (error) {

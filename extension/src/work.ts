@@ -1,5 +1,5 @@
 import { ProgressLocation, window, type LogOutputChannel } from 'vscode';
-import type { Devenv } from './devenv.ts';
+import { Failure, type Devenv } from './devenv.ts';
 import { logLines, progressText } from './event-text.ts';
 import type { State } from './state.ts';
 
@@ -8,6 +8,7 @@ export class Work {
   readonly #devenv: Devenv;
   readonly #state: State;
   readonly #log: LogOutputChannel;
+  #busy = false;
 
   constructor(devenv: Devenv, state: State, log: LogOutputChannel) {
     this.#devenv = devenv;
@@ -15,8 +16,11 @@ export class Work {
     this.#log = log;
   }
 
-  /** @throws Failure; CANCELLED when the user did not want to wait */
+  /** @throws Failure; CANCELLED when the user did not want to wait, BUSY while something else is being done */
   async run<T>(title: string, args: readonly string[], folder: string): Promise<T> {
+    if (this.#busy)
+      throw new Failure('BUSY', `devenv is at work in this window: ${this.#state.work}`, { hint: 'Wait for it, or cancel it.' });
+    this.#busy = true;
     this.#log.info(`devenv ${args.join(' ')} · ${folder}`);
     this.#state.setWork(title);
     try {
@@ -40,8 +44,9 @@ export class Work {
         });
       });
     } finally {
+      this.#busy = false;
       // What was known before is not true any more. Nobody waits for that: a window may have to go on to another container.
-      void this.#state.refresh().finally(() => this.#state.setWork(undefined));
+      void this.#state.refresh().finally(() => this.#busy || this.#state.setWork(undefined));
     }
   }
 }
