@@ -127,10 +127,18 @@ function windowOn(page: Page): Window {
     },
     async type(line, wanted) {
       const rows = page.locator('.xterm:visible .xterm-rows');
-      await expectText(rows, /[#$]\s*$/); // the prompt
-      await page.locator('.xterm:visible .xterm-helper-textarea').focus();
-      await page.keyboard.type(`${line}\n`);
-      return await expectText(rows, wanted);
+      const heard = new RegExp(line.slice(0, 8).replaceAll(/[$()<>?*+.[\]\\^{|}"]/g, '\\$&'));
+      // One that a page restores takes nothing in until it is joined to its shell again.
+      for (const end = performance.now() + patience; ;) {
+        await expectText(rows, /[#$]\s*$/); // the prompt
+        await page.locator('.xterm:visible .xterm-helper-textarea').focus();
+        await page.keyboard.type(`${line}\n`);
+        const isHeard = await expectText(rows, heard, 20_000).then(
+          () => true,
+          () => false,
+        );
+        if (isHeard || performance.now() > end) return await expectText(rows, wanted);
+      }
     },
     loaded: () => page.waitForEvent('framenavigated', { predicate: (frame) => frame === page.mainFrame(), timeout: patience }),
     async trust() {
@@ -244,8 +252,8 @@ export function processes(pattern: RegExp): { readonly pid: number; readonly com
     });
 }
 
-async function expectText(locator: Locator, wanted: RegExp): Promise<string> {
-  for (const end = performance.now() + patience; ;) {
+async function expectText(locator: Locator, wanted: RegExp, limit: number = patience): Promise<string> {
+  for (const end = performance.now() + limit; ;) {
     const text = (await locator.innerText({ timeout: 1000 }).catch(() => '')).replaceAll('\u00a0', ' ');
     if (wanted.test(text)) return text;
     if (performance.now() > end) throw new Error(`The terminal never showed ${wanted}:\n${text}`);
