@@ -117,7 +117,8 @@ test('Open Shell in a window that is inside is a terminal of the container', asy
 });
 
 test('a window waits while the hooks of a rebuild run, and is in the new container and its workspace then', async () => {
-  const hooks = { create: 'sleep 12; date > /opt/hook' };
+  const hooks = { create: 'if [ -e slow ]; then rm slow; sleep 12; fi; date > /opt/hook' }; // slow once
+  writeFileSync(join(cwd, 'slow'), '');
   write('date +%s%N > /opt/stamp; date > /opt/more', { workspace: '/shop', hooks });
   await shop.statusBar(/rebuild from step 1/);
   const told = shop.page.locator('.monaco-dialog-box', { hasText: 'Cannot reconnect' }).waitFor();

@@ -76,14 +76,14 @@ function forgetLayer(data: string, layer: LayerId): void {
 export function moveToTrash(folder: string, path: string): readonly string[] {
   const target = join(folder, 'trash', randomBytes(8).toString('hex'));
   for (;;) {
-    mkdirSync(join(folder, 'trash'), { recursive: true, mode: 0o700 });
     try {
+      mkdirSync(join(folder, 'trash'), { recursive: true, mode: 0o700 });
       renameSync(path, target);
       return [target];
     } catch (error) {
       if (!isMissing(error)) throw error;
       if (!lstatSync(path, { throwIfNoEntry: false })) return [];
-      // Somebody has just emptied the trash, and removed it.
+      // Somebody has just emptied the trash, and removed it: before the move, or while it was made.
     }
   }
 }
