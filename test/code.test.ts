@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import {
@@ -23,7 +24,7 @@ import {
   type CodeProcess,
   type Window,
 } from './browser.ts';
-import { debian, makeRig, type Rig } from './rig.ts';
+import { debian, launcher, makeRig, type Rig } from './rig.ts';
 
 let rig: Rig;
 let cwd: string;
@@ -219,6 +220,27 @@ test('the transport of desktop editors reaches the same server, and says when th
     () => 'f'.repeat(40),
   )(`devenv+${code.environmentId}`);
   await expect(greet(none)).rejects.toThrow(/no server of this editor's version.*DEVENV_EDITOR_SERVER/s);
+});
+
+test('the container that is there can be joined while its next layers are built', async () => {
+  const file = join(cwd, 'devenv.json');
+  const before = readFileSync(file, 'utf8');
+  writeFileSync(file, JSON.stringify({ ...(JSON.parse(before) as object), steps: [{ run: 'sleep 607.5' }] }));
+  const building = spawn(launcher, ['up'], { cwd, env: rig.user.env, stdio: 'ignore' });
+  const ended = once(building, 'exit');
+  try {
+    await expect.poll(() => processes(/^sleep 607\.5/).length, { timeout: patience }).toBe(1);
+    const variables = { ...rig.user.env, ...editorEnvironment };
+    const bridge = spawn(launcher, ['code', '--bridge', code.environmentId!], { cwd, env: variables, stdio: ['pipe', 'pipe', 'inherit'] });
+    const [greeting] = (await once(bridge.stdout, 'data')) as [Buffer];
+    expect(JSON.parse(greeting.toString().split('\n')[0]!)).toMatchObject({ name: 'shop' });
+    bridge.stdin.end();
+    await once(bridge, 'exit');
+  } finally {
+    writeFileSync(file, before);
+    building.kill('SIGINT');
+    await ended;
+  }
 });
 
 test('a desktop editor that may join is opened; one that may not is told what is missing, and the page opens', async () => {

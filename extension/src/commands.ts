@@ -77,9 +77,9 @@ export function registerCommands(tools: CommandTools): Disposable[] {
   /** Into the container, or into what `up` has put in its place; a window that was not disturbed stays. */
   async function arrive(result: UpResult, stay: boolean = false): Promise<void> {
     if (!state.inside) return stay ? undefined : await reopen(result);
-    if (!isAt(state.place, result)) return await reopen(result); // the file has another "workspace" now
-    if (result.action === 'created' || result.action === 'recreated' || result.action === 'started')
-      await commands.executeCommand('workbench.action.reloadWindow');
+    if (result.action !== 'created' && result.action !== 'recreated' && result.action !== 'started') return;
+    if (isAt(state.place, result)) await commands.executeCommand('workbench.action.reloadWindow');
+    else await reopen(result); // the file has another "workspace" now
   }
 
   async function reopen({ environmentId, remoteWorkspaceFolder }: UpResult): Promise<void> {

@@ -38,14 +38,14 @@ export function tellOfFailures(state: State, context: Omit<FailureContext, 'plac
     if (text === told) return;
     told = text;
     // Who has the file before them sees it there.
-    if (failure && !(failure.problems.length > 0 && isShown(place)))
+    if (failure && !(failure.problems.length > 0 && failure.problems.every(({ file }) => isShown(place, file))))
       void showFailure(failure, { ...context, place, again: () => state.refresh() });
   });
 }
 
-function isShown(place: Place | undefined): boolean {
-  const file = place && fileOf(place).toString();
-  return window.visibleTextEditors.some(({ document }) => document.uri.toString() === file);
+function isShown(place: Place | undefined, file: string | undefined): boolean {
+  const uri = place && uriOf(place, file).toString();
+  return window.visibleTextEditors.some(({ document }) => document.uri.toString() === uri);
 }
 
 /** Opens the file that a problem is in, at its place. */

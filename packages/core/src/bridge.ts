@@ -1,5 +1,6 @@
 import type { BridgeOptions, Options } from './contract.ts';
 import { UserError } from './base/errors.ts';
+import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load-config.ts';
 import { Environments, type EnvironmentId, type EnvironmentRecord } from './container/environment.ts';
 import { bridge as bridgeTo } from './editor/bridge.ts';
@@ -8,7 +9,7 @@ import { editorKey, keyOf } from './editor/editor-parts.ts';
 import { openContainer, placesOf } from './open-tools.ts';
 
 /**
- * Connects our stdin and stdout to the server of a running environment; while that is being made, with its hooks, it waits: a
+ * Connects our stdin and stdout to the server of a running environment; while the hooks of a new container run it waits: a
  * window of the one before would take the first answer of the new server for its last word.
  * @throws UserError NOT_RUNNING, EDITOR_FAILED
  */
@@ -34,21 +35,31 @@ export async function bridge(options: BridgeOptions): Promise<void> {
   });
 }
 
-/** What is known of the environment when nobody is at work on it. */
+/** What is known of the environment once its hooks have run. While new layers are built, the container that is there can be joined. */
 async function settledRecord(id: EnvironmentId, options: BridgeOptions): Promise<EnvironmentRecord | undefined> {
   const environments = new Environments(placesOf(options));
-  if (!environments.read(id)) return undefined;
+  const record = environments.read(id);
+  if (!record || !isNew(record, options.env)) return record;
   using _lock = await environments.lock(id, options.signal, () => {});
   return environments.read(id);
 }
 
-/** Of a file that cannot be read now: none, since the window is what its user mends it in. */
-function customizationsFor({ folder, configFile, spec }: EnvironmentRecord, env: Options['env']): Customizations {
+/** Whether there are hooks that have never run in its container. */
+function isNew(record: EnvironmentRecord, env: Options['env']): boolean {
+  const hooks = configOf(record, env)?.hooks;
+  return (['create', 'start'] as const).some((event) => hooks !== undefined && hooks[event].length > 0 && !record.hooksDone[event]);
+}
+
+function customizationsFor(record: EnvironmentRecord, env: Options['env']): Customizations {
+  return customizationsOf(configOf(record, env)?.customizations ?? {}, record.spec.workdir);
+}
+
+/** Of a file that cannot be read now: nothing, since the window is what its user mends it in. */
+function configOf({ folder, configFile }: EnvironmentRecord, env: Options['env']): Config | undefined {
   try {
-    const { customizations } = loadConfig({ cwd: folder, configFile, env });
-    return customizationsOf(customizations, spec.workdir);
+    return loadConfig({ cwd: folder, configFile, env });
   } catch (error) {
-    if (error instanceof UserError) return customizationsOf({}, spec.workdir);
+    if (error instanceof UserError) return undefined;
     throw error;
   }
 }
