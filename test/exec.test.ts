@@ -70,25 +70,6 @@ test('SIGTERM to devenv exec reaches the command, which may answer it', async ()
   expect(output).toBe('ready\ngot it\n');
 });
 
-/** What a terminal of 33 × 101 shows of a command line. Its keyboard stays there for some seconds: a line that has ended takes a command with it. */
-async function inTerminal(line: string, seconds: number): Promise<string> {
-  const script = `sleep ${seconds} | script -qec "$1" /dev/null`;
-  const { stdout } = await runProcess('sh', ['-c', script, 'sh', `stty rows 33 cols 101; ${line}`], {
-    cwd,
-    env: { PATH: process.env['PATH']!, HOME: rig.base, DEVENV_BASE_DIR: rig.base, TERM: 'xterm' },
-  });
-  return stdout;
-}
-
-test('a terminal inside when asked for one has the size of the one outside', async () => {
-  expect(await inTerminal(`${launcher} exec -it -- sh -c 'test -t 0 && stty size'`, 3)).toContain('33 101');
-});
-
-test('a terminal inside follows the size of the one outside', async () => {
-  const line = `(sleep 2; stty rows 44 cols 120 < /dev/tty) & ${launcher} exec -it -- sh -c 'sleep 4; stty size'`;
-  expect(await inTerminal(line, 6)).toContain('44 120');
-});
-
 test('files and devices of the host that a command reads and writes keep their owner; what it says in one file keeps its order', async () => {
   const place = (name: string): string => join(rig.base, name);
   writeFileSync(place('in'), 'text', { mode: 0o600 });
