@@ -110,11 +110,14 @@ function countOf(result) {
   };
 }
 
-/** File, name and message of each failed test, and of each file that cannot be loaded. */
+/** File, name and message of each failed test, with what was seen then; and of each file that cannot be loaded. */
 function failedTests(result) {
   return result.testResults.flatMap((file) => {
     const failed = file.assertionResults.filter((test) => test.status === 'failed');
-    const said = failed.map((test) => `${relative(root, file.name)}: ${test.fullName}\n${indented(test.failureMessages.join('\n'))}`);
+    const said = failed.map(({ fullName, failureMessages, meta }) => {
+      const texts = meta.seen === undefined ? failureMessages : [...failureMessages, meta.seen];
+      return `${relative(root, file.name)}: ${fullName}\n${indented(texts.join('\n'))}`;
+    });
     return file.status === 'failed' && failed.length === 0 ? [`${relative(root, file.name)}\n${indented(file.message)}`] : said;
   });
 }

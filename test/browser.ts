@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core';
+import { onTestFailed } from 'vitest';
 import { launcher, type Rig } from './rig.ts';
 
 /** A browser with nothing from before. Disposed: it is gone, with its profile. */
@@ -27,6 +28,8 @@ export interface Window {
   /** Names of what the explorer shows. */
   files(): Promise<readonly string[]>;
   openFile(name: string): Promise<void>;
+  /** Asks for what is edited to be saved, and returns what `file` of this machine has by now. */
+  save(file: string): Promise<string>;
   /** Types into a new terminal and returns once `wanted` has matched what it shows. */
   terminal(line: string, wanted: RegExp): Promise<string>;
   /** The same in the terminal that is there. */
@@ -121,6 +124,10 @@ function windowOn(page: Page): Window {
       await page.locator('.tabs-container .tab', { hasText: name }).waitFor();
       await page.locator('.editor-instance .view-lines').first().waitFor();
     },
+    async save(file) {
+      await page.keyboard.press('Control+s');
+      return readFileSync(file, 'utf8');
+    },
     async terminal(line, wanted) {
       await window.command('Terminal: Create New Terminal');
       return await window.type(line, wanted);
@@ -155,8 +162,13 @@ function windowOn(page: Page): Window {
       return shown;
     },
     async choose(text, button) {
-      // Where the mouse is does not matter, and others that come move it.
-      await (await window.told(text)).locator('.monaco-button', { hasText: button }).dispatchEvent('click');
+      const shown = await window.told(text);
+      // Where the mouse is does not matter, and others that come move it: one that is drawn anew at that moment takes no click.
+      const click = async (): Promise<void> => {
+        await shown.locator('.monaco-button', { hasText: button }).dispatchEvent('click', undefined, { timeout: 5000 });
+        await shown.waitFor({ state: 'hidden', timeout: 5000 });
+      };
+      await repeat(click, () => shown.isHidden());
     },
     async statusBar(text) {
       await page.locator('.statusbar-item', { hasText: text }).first().waitFor();
@@ -230,12 +242,30 @@ export async function startCode(rig: Rig, args: readonly string[], settings: Cod
   };
 }
 
-/** Prints what a person would look at first. */
-export async function showWindow({ page }: Window, code: CodeProcess, { said }: BrowserRig): Promise<void> {
-  const shown = await page.locator('.statusbar-item, .notification-list-item-message, .monaco-dialog-box').allInnerTexts();
-  const texts = shown.filter((each) => each.trim() !== '');
-  const lines = said.filter((line) => /error|terminated/i.test(line) && !line.includes('404')).map((line) => line.slice(0, 200));
-  console.log('The window shows:', texts, code.said(), lines.slice(-8));
+declare module 'vitest' {
+  interface TaskMeta {
+    /** What was to be seen when a test failed; `npm test` repeats it at its end. */
+    seen?: string;
+  }
+}
+
+/** Keeps what a person would look at first when the test that runs now fails. */
+export function keepWhatIsSeen(what: () => { readonly window: Window; readonly code: CodeProcess; readonly browser: BrowserRig }): void {
+  onTestFailed(async ({ task }) => {
+    const { window, code, browser } = what();
+    const parts = [
+      '.statusbar-item',
+      '.notification-list-item-message',
+      '.monaco-dialog-box',
+      '.panel .view-line',
+      '.xterm:visible .xterm-rows',
+    ];
+    const shown = await window.page.locator(parts.join(', ')).allInnerTexts();
+    const lines = browser.said.filter((line) => /error|terminated/i.test(line) && !line.includes('404')).slice(-8);
+    const texts = [...shown.filter((text) => text.trim() !== ''), code.said(), ...lines.map((line) => line.slice(0, 200))];
+    task.meta.seen = `The window shows:\n${texts.join('\n').replaceAll('\u00a0', ' ')}`;
+    console.log(task.meta.seen);
+  });
 }
 
 /** Processes of this machine whose command line matches. */
@@ -250,6 +280,22 @@ export function processes(pattern: RegExp): { readonly pid: number; readonly com
         return []; // it has ended
       }
     });
+}
+
+/**
+ * What a person does when nothing happens: the same again, until it ends well or `isDone`. Keys and clicks for what a busy machine has
+ * not drawn yet are lost.
+ */
+export async function repeat(action: () => Promise<unknown>, isDone: () => Promise<boolean> = () => Promise.resolve(false)): Promise<void> {
+  for (const end = performance.now() + patience; ;) {
+    try {
+      await action();
+      return;
+    } catch (error) {
+      if (await isDone()) return;
+      if (performance.now() > end) throw error;
+    }
+  }
 }
 
 async function expectText(locator: Locator, wanted: RegExp, limit: number = patience): Promise<string> {

@@ -68,10 +68,10 @@ test('the page shows the files of the workspace, and its terminal is in the cont
 
 test("a file that is saved there is on this machine, as the workspace's owner", async () => {
   await shop.openFile('note.txt');
+  await shop.page.locator('.editor-instance .view-lines').first().click();
   await shop.page.keyboard.press('Control+End');
   await shop.page.keyboard.type('from the container');
-  await shop.page.keyboard.press('Control+s');
-  await expect.poll(() => readFileSync(join(cwd, 'note.txt'), 'utf8'), { timeout: patience }).toBe('hello\nfrom the container');
+  await expect.poll(() => shop.save(join(cwd, 'note.txt')), { timeout: patience }).toBe('hello\nfrom the container');
   expect(statSync(join(cwd, 'note.txt')).uid).toBe(statSync(cwd).uid);
 });
 

@@ -1,8 +1,8 @@
 /** What the extension's commands do, one by one; and that it does nothing in a folder that is not trusted. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
-import { patience, processes, showWindow, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { keepWhatIsSeen, patience, processes, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
 import { debian, makeRig, type Rig } from './rig.ts';
 
 let rig: Rig;
@@ -28,7 +28,7 @@ afterAll(async () => {
   await browser?.[Symbol.asyncDispose]();
   await rig[Symbol.asyncDispose]();
 });
-beforeEach(() => onTestFailed(() => showWindow(shop, code, browser)));
+beforeEach(() => keepWhatIsSeen(() => ({ window: shop, code, browser })));
 
 const icon = () => shop.page.locator('.activitybar .action-label[aria-label^="devenv"]').first();
 

@@ -1,11 +1,11 @@
 /** What people read when something that the extension needs is not there, and the way on from it. */
 import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   editorEnvironment,
+  keepWhatIsSeen,
   patience,
-  showWindow,
   startBrowser,
   startCode,
   type BrowserRig,
@@ -41,7 +41,7 @@ async function open(settings: Omit<CodeSettings, 'cwd'> = {}, query?: string): P
   if (query !== undefined) url.search = query;
   url.searchParams.set('token', token);
   const window = await browser.open(url.href);
-  onTestFailed(() => showWindow(window, code, browser));
+  keepWhatIsSeen(() => ({ window, code, browser }));
   return window;
 }
 
@@ -78,7 +78,7 @@ test('a window of an environment that was removed meanwhile says so, and one tha
   await rig.ok(['down'], { cwd });
   const window = await open({}, inContainer());
   await window.told(/environment of this window is not on this machine any more.*reopen it in its container/s);
-  onTestFailed(() => showWindow(joined, hosts[1]!, browser));
+  keepWhatIsSeen(() => ({ window: joined, code: hosts[1]!, browser }));
   await joined.page.reload();
   await joined.choose(/that this window is in/, 'Reopen Locally');
   await joined.page.waitForURL((url) => url.searchParams.get('folder') === cwd, { timeout: patience });

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
-import { patience, showWindow, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { keepWhatIsSeen, patience, repeat, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
 import { makeRig, type Rig } from './rig.ts';
 import { workspaceNode } from './seed.ts';
 
@@ -65,7 +65,7 @@ const port = 20_000 + Math.floor(Math.random() * 10_000);
 beforeAll(async () => {
   [rig, browser] = await Promise.all([makeRig(), startBrowser()]);
   cwd = rig.project({ 'devenv.json': config, 'packages.txt': 'express\n', 'main.py': main }, 'shop');
-  await packProbe(join(cwd, 'tools/probe.vsix'));
+  await packProbe('probe');
   code = await startCode(rig, ['--local'], { cwd });
   shop = await browser.open(code.url);
   await shop.trust();
@@ -78,16 +78,17 @@ afterAll(async () => {
   await rig[Symbol.asyncDispose]();
 });
 
-beforeEach(() => onTestFailed(() => showWindow(shop, code, browser)));
+beforeEach(() => keepWhatIsSeen(() => ({ window: shop, code, browser })));
 
-/** An extension that leaves a file which says where its process is. */
-async function packProbe(file: string): Promise<void> {
+/** An extension in tools/ that leaves a file of its name which says where its process is. */
+async function packProbe(name: string): Promise<void> {
+  const file = join(cwd, `tools/${name}.vsix`);
   const folder = mkdtempSync(join(tmpdir(), 'devenv-probe-'));
-  const manifest = { name: 'probe', publisher: 'test', version: '1.0.0', engines: { vscode: '^1.100.0' }, main: 'main.js' };
+  const manifest = { name, publisher: 'test', version: '1.0.0', engines: { vscode: '^1.100.0' }, main: 'main.js' };
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...manifest, activationEvents: ['onStartupFinished'] }));
   writeFileSync(
     join(folder, 'main.js'),
-    "exports.activate = () => require('node:fs').writeFileSync('/workspace/probe.txt', require('node:os').hostname());\n",
+    `exports.activate = () => require('node:fs').writeFileSync('/workspace/${name}.txt', require('node:os').hostname());\n`,
   );
   writeFileSync(join(folder, 'README.md'), 'For a test.\n');
   mkdirSync(join(file, '..'), { recursive: true });
@@ -148,13 +149,15 @@ test('a mistake in the file is at its place, with what was meant, and costs the 
   write('devenv.json', config.replace('"steps"', '"stepz"'));
   await shop.choose(/has a mistake.*Did you mean "steps"/, 'Open devenv.json');
   await shop.page.locator('.squiggly-error').first().waitFor();
-  await shop.page.keyboard.press('Control+.');
-  await shop.page.locator('.action-widget', { hasText: 'Change to "steps"' }).waitFor();
+  const fix = shop.page.locator('.action-widget', { hasText: 'Change to "steps"' });
+  await repeat(async () => {
+    await shop.page.keyboard.press('Control+.');
+    await fix.waitFor({ timeout: 10_000 });
+  });
   await picture('fix');
   await shop.page.keyboard.press('Enter');
   await shop.page.locator('.view-lines').getByText('"steps"').waitFor();
-  await shop.page.keyboard.press('Control+s');
-  await expect.poll(() => readFileSync(join(cwd, 'devenv.json'), 'utf8'), { timeout: patience }).toBe(config);
+  await expect.poll(() => shop.save(join(cwd, 'devenv.json')), { timeout: patience }).toBe(config);
   await shop.statusBar(/devenv: running/);
 });
 
@@ -192,11 +195,7 @@ async function expectHelp(inside: boolean): Promise<void> {
   }
   await page.keyboard.press('Escape');
   await page.keyboard.press('Control+z');
-  const saved = async (): Promise<string> => {
-    await page.keyboard.press('Control+s');
-    return readFileSync(join(cwd, 'devenv.json'), 'utf8');
-  };
-  await expect.poll(saved, { timeout: patience }).toBe(config);
+  await expect.poll(() => shop.save(join(cwd, 'devenv.json')), { timeout: patience }).toBe(config);
   await page.locator('.statusbar-item [aria-label="No Problems"]').waitFor();
 }
 
@@ -205,7 +204,8 @@ test('devenv.json has completion and hover in the container, and is found withou
 /** A server inside that listens until it is ended. */
 async function serveInside(number: number): Promise<AsyncDisposable> {
   const server = `IO::Socket::INET->new(Listen => 5, LocalPort => ${number}, ReuseAddr => 1)`;
-  const script = `my $s = ${server}; while (my $c = $s->accept) { print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhere"; close $c }`;
+  // Who closes without having read everything resets the connection, and the answer may be lost.
+  const script = `my $s = ${server}; while (my $c = $s->accept) { while (<$c>) { last if /^\\s*$/ } print $c "HTTP/1.0 200 OK\\r\\n\\r\\nhere"; close $c }`;
   const serving = rig.devenv(['exec', '--', 'perl', '-MIO::Socket::INET', '-e', script], { cwd });
   return {
     async [Symbol.asyncDispose]() {
@@ -272,7 +272,10 @@ test('a step that fails says so, and how to go on', async () => {
   await expect.poll(change, { timeout: patience }).toBe(true);
   await shop.choose(/assets runs/, 'Rebuild');
   await shop.choose(/step "assets" ended with exit code 3/, 'Show Log');
-  await shop.page.locator('.output-view-container, .part.panel').getByText('no such asset').first().waitFor();
+  const said = shop.page.locator('.part.panel').getByText('no such asset').first();
+  // Should the panel miss it on a busy machine, it is asked for once more.
+  await said.waitFor({ timeout: 30_000 }).catch(() => shop.command('devenv: Show Log'));
+  await said.waitFor();
   write('devenv.json', config);
   await shop.statusBar(/devenv: running/);
 });
