@@ -242,6 +242,21 @@ test('the view lists the environment and its port', async () => {
   await picture('environments');
 });
 
+test('other extensions and settings come with the next load of the window, which is offered', async () => {
+  await packProbe('later');
+  const more = config
+    .replace('probe.vsix"', 'probe.vsix", "./tools/later.vsix"')
+    .replace('[80] }', '[80], "editor.minimap.enabled": false }');
+  write('devenv.json', more);
+  const loaded = shop.loaded();
+  await shop.choose(/asks for other extensions or settings/, 'Reload Window');
+  await loaded;
+  await expect.poll(() => existsSync(join(cwd, 'later.txt')), { timeout: patience }).toBe(true);
+  expect(readFileSync(join(cwd, 'later.txt'), 'utf8')).toBe('shop');
+  await shop.page.locator('.editor-instance .minimap').waitFor({ state: 'hidden' });
+  write('devenv.json', config);
+});
+
 test('activating costs little: printed, since a busy machine would make it any number', async () => {
   await shop.command('Developer: Show Running Extensions');
   const rows = shop.page.locator('.runtime-extensions-editor .monaco-list-row');

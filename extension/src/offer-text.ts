@@ -10,6 +10,8 @@ export function startText({ environment }: Pick<Status, 'environment'>): string 
   return `The environment ${environment ? `${environment.name} ` : ''}that this window is in does not run. Start it?`;
 }
 
+export const reloadText = 'devenv.json asks for other extensions or settings now. They come when this window is loaded anew.';
+
 /** The words of `devenv status`. */
 export function rebuildText(changes: readonly Change[]): string {
   const [first, ...others] = changes;

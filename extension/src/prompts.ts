@@ -1,5 +1,5 @@
 import { commands, window, workspace, type Disposable, type Memento } from 'vscode';
-import { actionFor, changeText, rebuildText, reopenText, startText } from './offer-text.ts';
+import { actionFor, changeText, rebuildText, reloadText, reopenText, startText } from './offer-text.ts';
 import type { State } from './state.ts';
 
 const never = "Don't Ask Again";
@@ -47,5 +47,22 @@ export function offerToRebuild(state: State): Disposable {
     const action = actionFor(status.changes);
     if ((await window.showInformationMessage(rebuildText(status.changes), action, 'Later')) === action)
       await commands.executeCommand('devenv.update');
+  });
+}
+
+/** Offers to load a window that is inside anew when other extensions or settings are asked for than it has begun with: they come with that. */
+export function offerToReload(state: State): Disposable {
+  let loaded: string | undefined;
+  let offered: string | undefined;
+  return state.onDidChange(async () => {
+    const { inside, status, failure, work } = state;
+    if (!inside || status?.state !== 'running' || failure || work !== undefined) return;
+    const wanted = JSON.stringify(status.customizations?.['vscode'] ?? {});
+    loaded ??= wanted;
+    const before = offered ?? loaded;
+    offered = wanted;
+    if (wanted === before || wanted === loaded) return;
+    if ((await window.showInformationMessage(reloadText, 'Reload Window', 'Later')) === 'Reload Window')
+      await commands.executeCommand('workbench.action.reloadWindow');
   });
 }

@@ -8,7 +8,7 @@ import type { Launch } from './launch.ts';
 import { isInside } from './place.ts';
 import { offerPorts } from './ports.ts';
 import { showProblems } from './problems.ts';
-import { offerToRebuild, offerToReopen, offerToStart } from './prompts.ts';
+import { offerToRebuild, offerToReload, offerToReopen, offerToStart } from './prompts.ts';
 import { offerFixes } from './quick-fixes.ts';
 import { offerSchemas } from './schemas.ts';
 import { State } from './state.ts';
@@ -55,6 +55,7 @@ function startTrusted(context: ExtensionContext, launch: Launch, program: () => 
     offerToReopen(state, context.globalState),
     offerToRebuild(state),
     offerToStart(state),
+    offerToReload(state),
     ...watchInputs(devenv, state),
     ...offerPorts({ devenv, state, work, memory: context.globalState }),
     // In a window of ours this runs while the editor still joins the machine, before it knows of folders.

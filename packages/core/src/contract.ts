@@ -119,6 +119,8 @@ export interface Status {
   readonly changes: readonly Change[];
   /** What the lock does not cover of what the file asks for; undefined: there is no lock. */
   readonly outdated?: readonly string[];
+  /** Of the file, for editors: they compare it with what they have taken in. Of `status` alone. */
+  readonly customizations?: Readonly<Record<string, unknown>>;
   /** Of an environment that runs its command and has a health check: what one test says now. */
   readonly healthy?: boolean;
   readonly environment: Environment | undefined;

@@ -50,7 +50,7 @@ export async function status(options: Options): Promise<Status> {
   const record = found.environments.read(found.environmentId);
   const container = await findContainer(found.tools, found.environmentId);
   if (!record || !container)
-    return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined, ...lockState(found) };
+    return { environmentId: found.environmentId, state: 'absent', stale: false, changes: [], environment: undefined, ...asked(found) };
   const environment = await describe(record, container);
   const { startedAt } = await container.inspect();
   const changes = await changesOf(found, record, environment.state === 'running' ? startedAt : undefined);
@@ -61,14 +61,15 @@ export async function status(options: Options): Promise<Status> {
     state: environment.state,
     stale: changes.length > 0,
     changes,
-    ...lockState(found),
+    ...asked(found),
     ...(healthy === undefined ? {} : { healthy }),
     environment,
   };
 }
 
-function lockState({ plan: { outdated } }: Survey): Pick<Status, 'outdated'> {
-  return outdated === undefined ? {} : { outdated };
+/** What does not depend on whether there is an environment. */
+function asked({ config: { customizations }, plan: { outdated } }: Survey): Pick<Status, 'customizations' | 'outdated'> {
+  return { customizations, ...(outdated === undefined ? {} : { outdated }) };
 }
 
 export async function stop(options: Options): Promise<Status> {

@@ -4,7 +4,6 @@ import type { Customizations } from './customizations.ts';
 export interface BridgeArguments {
   /** Folder of the server, as the program sees it. */
   readonly server: string;
-  /** For a server that has to be started. */
   readonly customizations: Customizations;
   /** Of the environment, for people. */
   readonly name: string;
@@ -16,12 +15,13 @@ export function bridgeCommand(node: string, { server, customizations, name }: Br
 }
 
 /**
- * What runs in a container for each connection of an editor: it starts the editor's server unless that runs, says on stdout in one
- * line of JSON what it is (`Greeting`), and from then on is a pipe between its own descriptors and the server's socket. Node's
- * own modules only; the server outlives it and ends with the container.
+ * What runs in a container for each connection of an editor: it starts the editor's server unless that runs, gives it what was added
+ * to the customizations since, says on stdout in one line of JSON what it is (`Greeting`), and from then on is a pipe between its own
+ * descriptors and the server's socket. Node's own modules only; the server outlives it and ends with the container.
  *
  * Socket and token are in a folder of /tmp that is the user's alone: a home may be a volume that several containers have. Who may
- * start the server is whoever listens at an abstract socket (unix(7)), which cannot outlive its owner.
+ * start the server is whoever listens at an abstract socket (unix(7)), which cannot outlive its owner. What the server was given is
+ * remembered where that is.
  */
 const bridgeProgram = `
 const fs = require('node:fs'), net = require('node:net'), os = require('node:os'), path = require('node:path');
@@ -54,29 +54,62 @@ function home() {
   const folder = path.join(os.homedir(), '.devenv-server');
   try { fs.mkdirSync(folder, { recursive: true, mode: 0o700 }); fs.accessSync(folder, fs.constants.W_OK); return folder; } catch { return path.join(place, 'server'); }
 }
-function configure(data) {
-  if (Object.keys(wanted.settings).length === 0) return;
-  const file = path.join(data, 'data/Machine/settings.json');
-  let settings = {};
-  try { settings = JSON.parse(fs.readFileSync(file, 'utf8')); } catch {}
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  fs.writeFileSync(file, JSON.stringify({ ...settings, ...wanted.settings }, undefined, 2) + '\\n');
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+function givenTo(data) {
+  try { return JSON.parse(fs.readFileSync(path.join(data, 'devenv.json'), 'utf8')); } catch { return { extensions: [], settings: {} }; }
+}
+// An extension whose file comes later is given when it is there.
+function toGive() {
+  return { ...wanted, extensions: wanted.extensions.filter((name) => !name.endsWith('.vsix') || fs.existsSync(name)) };
+}
+function readSettings(file) {
+  try { return JSON.parse(fs.readFileSync(file, 'utf8')); } catch (error) { if (error.code === 'ENOENT') return {}; throw error; }
+}
+// What somebody has set to something else in the meantime stays, and so does a file with comments.
+function configure(data, log) {
+  const file = path.join(data, 'data/Machine/settings.json'), given = givenTo(data).settings;
+  try {
+    const before = readSettings(file), after = { ...before };
+    for (const name of Object.keys(given)) if (!(name in wanted.settings) && same(before[name], given[name])) delete after[name];
+    for (const name of Object.keys(wanted.settings)) if (!same(wanted.settings[name], given[name])) after[name] = wanted.settings[name];
+    if (same(before, after)) return;
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, JSON.stringify(after, undefined, 2) + '\\n');
+  } catch (error) { fs.writeSync(log, file + ': ' + error.message + '\\n'); }
+}
+function remember(data, log) {
+  try { fs.writeFileSync(path.join(data, 'devenv.json'), JSON.stringify(toGive())); } catch (error) { fs.writeSync(log, error.message + '\\n'); }
+}
+function spawnServer(args, log, env) {
+  const options = { detached: true, stdio: ['ignore', log, log], cwd: '/', env: { ...process.env, ...env } };
+  return require('node:child_process').spawn(process.execPath, [path.join(server, 'out/server-main.js'), ...args], options);
+}
+const install = (names) => names.flatMap((name) => ['--install-extension', name]);
+// A gallery that does not answer holds nobody up for longer.
+async function give(data) {
+  const log = fs.openSync(at('log'), 'a', 0o600), given = givenTo(data).extensions;
+  configure(data, log);
+  const added = toGive().extensions.filter((name) => !given.includes(name));
+  if (added.length > 0) {
+    const child = spawnServer(['--server-data-dir', data, ...install(added)], log);
+    await Promise.race([wait(20000), new Promise((done) => child.once('exit', done).once('error', done))]);
+  }
+  remember(data, log);
 }
 // Who says nothing of a language would be given one by the editor that few images have; this one is there where its files are.
 function language() {
   const said = ['LC_ALL', 'LC_CTYPE', 'LANG'].some((name) => process.env[name]);
   return !said && ['C.utf8', 'C.UTF-8'].some((name) => fs.existsSync('/usr/lib/locale/' + name)) ? { LANG: 'C.UTF-8' } : {};
 }
-async function start() {
+async function start(data) {
   for (const name of ['sock', 'token']) fs.rmSync(at(name), { force: true });
   fs.writeFileSync(at('token'), require('node:crypto').randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' });
-  const log = fs.openSync(at('log'), 'w', 0o600), data = home();
-  try { configure(data); } catch (error) { fs.writeSync(log, 'settings: ' + error.message + '\\n'); }
+  const log = fs.openSync(at('log'), 'w', 0o600), names = toGive().extensions;
+  configure(data, log);
+  remember(data, log);
   const args = ['--socket-path', at('sock'), '--connection-token-file', at('token'), '--accept-server-license-terms',
-    '--telemetry-level', 'off', '--server-data-dir', data,
-    ...wanted.extensions.flatMap((name) => ['--install-extension', name]), ...(wanted.extensions.length > 0 ? ['--start-server'] : [])];
-  const child = require('node:child_process').spawn(process.execPath, [path.join(server, 'out/server-main.js'), ...args],
-    { detached: true, stdio: ['ignore', log, log], cwd: '/', env: { ...process.env, ...language() } });
+    '--telemetry-level', 'off', '--server-data-dir', data, ...install(names), ...(names.length > 0 ? ['--start-server'] : [])];
+  const child = spawnServer(args, log, language());
   let ended;
   child.once('exit', (code, signal) => { ended = String(signal ?? code); }).once('error', (error) => { ended = error.message; });
   for (let socket; ; await wait(20)) {
@@ -85,12 +118,15 @@ async function start() {
   }
 }
 async function reach() {
-  for (;;) {
-    const socket = await connect();
+  for (const data = home(); ; await wait(30)) {
+    const socket = same(givenTo(data), toGive()) && (await connect());
     if (socket) return socket;
     const lock = await claim();
-    if (lock) { const own = (await connect()) ?? (await start()); lock.close(); return own; }
-    await wait(30);
+    if (!lock) continue;
+    let own = await connect();
+    if (own) await give(data); else own = await start(data);
+    lock.close();
+    return own;
   }
 }
 prepare();
