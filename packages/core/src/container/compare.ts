@@ -41,7 +41,10 @@ export function compareDescriptions(before: EnvironmentRecord, after: Environmen
   return changes;
 }
 
-/** Hooks that are to run: their text changed, or they have not run to their end in this container or since it was started. */
+/**
+ * Hooks that are to run: their text changed, or they have not run to their end in this container or since it was started. Those of a start
+ * are no difference of a container that does not run: they belong to the next one.
+ */
 export function compareHooks(
   hooks: Readonly<Record<HookEvent, readonly HookCommand[]>>,
   record: Pick<EnvironmentRecord, 'hooksDone' | 'createdAt' | 'attach'>,
@@ -49,6 +52,7 @@ export function compareHooks(
 ): (Change & { readonly event: HookEvent })[] {
   const changes: (Change & { readonly event: HookEvent })[] = [];
   for (const event of ['create', 'start'] as const) {
+    if (event === 'start' && startedAt === undefined) continue;
     if (hooks[event].length === 0 || record.hooksDone[event] === hookIdentity(event, hooks, record, startedAt)) continue;
     changes.push({
       kind: 'hot',
