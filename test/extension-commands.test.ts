@@ -2,7 +2,17 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { keepWhatIsSeen, patience, processes, startBrowser, startCode, type BrowserRig, type CodeProcess, type Window } from './browser.ts';
+import {
+  editorEnvironment,
+  keepWhatIsSeen,
+  patience,
+  processes,
+  startBrowser,
+  startCode,
+  type BrowserRig,
+  type CodeProcess,
+  type Window,
+} from './browser.ts';
 import { debian, makeRig, type Rig } from './rig.ts';
 
 let rig: Rig;
@@ -132,12 +142,26 @@ test('a window waits while the hooks of a rebuild run, and is in the new contain
   await rig.ok(['exec', 'test', '-s', '/opt/hook', '-a', '-s', '/opt/more'], { cwd });
 });
 
-test('an environment that ends while a window is in it is offered to be started, and the window goes on', async () => {
+test('an environment that ends while a window is in it is offered to be started; its hooks run to their end, and the window goes on', async () => {
   await rig.ok(['stop'], { cwd });
+  write('date +%s%N > /opt/stamp; date > /opt/more', { workspace: '/shop', hooks: { start: 'sleep 6; date > /opt/started' } });
   const loaded = shop.loaded();
   await shop.choose(/does not run/, 'Start');
   await loaded;
   await shop.ready();
+  await shop.statusBar(/devenv: running/);
+  await rig.ok(['exec', 'test', '-s', '/opt/started'], { cwd });
+});
+
+test('one that is started again from elsewhere takes all its windows along', async () => {
+  const other = await browser.open(shop.page.url());
+  await other.ready();
+  const loaded = Promise.all([shop.loaded(), other.loaded()]);
+  await rig.ok(['stop'], { cwd });
+  await rig.ok(['up'], { cwd, env: editorEnvironment });
+  await loaded;
+  for (const window of [other, shop]) await window.ready();
+  await other.page.close();
   await shop.statusBar(/devenv: running/);
 });
 

@@ -42,6 +42,8 @@ export function registerCommands(tools: CommandTools): Disposable[] {
     remove: async () => await remove(here(), state.status?.environment?.name ?? 'this folder'),
     openShell: () => shells.open(state.inside ? undefined : here()),
     showMenu: async () => await showMenu(state),
+    /** For the companion, when another server answers than the one that the window began with. */
+    loadAnew: async () => (state.work === undefined ? await loadAnew() : undefined),
     refresh: async () => await state.refresh(),
     'environment.open': of<Environment>(async ({ folder }) => await reopen(await up('Starting the environment', undefined, folder))),
     'environment.stop': of<Environment>(async ({ folder }) => await stop(folder)),
@@ -78,7 +80,7 @@ export function registerCommands(tools: CommandTools): Disposable[] {
   async function arrive(result: UpResult, stay: boolean = false): Promise<void> {
     if (!state.inside) return stay ? undefined : await reopen(result);
     if (result.action !== 'created' && result.action !== 'recreated' && result.action !== 'started') return;
-    if (isAt(state.place, result)) await commands.executeCommand('workbench.action.reloadWindow');
+    if (isAt(state.place, result)) await loadAnew();
     else await reopen(result); // the file has another "workspace" now
   }
 
@@ -113,6 +115,10 @@ function guarded(tools: CommandTools, act: (...values: never[]) => unknown): (..
     }
   };
   return perform;
+}
+
+async function loadAnew(): Promise<void> {
+  await commands.executeCommand('workbench.action.reloadWindow');
 }
 
 async function openFolder(uri: Uri): Promise<void> {

@@ -16,6 +16,8 @@ const ofContainers = 'devenv+';
 /** Windows of `devenv+ENVIRONMENTID`, and of this machine where the editor is a page, are joined to a server by way of `connect`. */
 export function register(context: ExtensionContext, connect: Connect, prefixes: readonly string[]): void {
   const labels = new Map<string, Disposable>();
+  /** Of the server that the window of an authority has begun with. */
+  const tokens = new Map<string, string>();
   context.subscriptions.push({ dispose: () => labels.forEach((label) => label.dispose()) });
   for (const prefix of prefixes) context.subscriptions.push(workspace.registerRemoteAuthorityResolver(prefix, { resolve }));
 
@@ -26,7 +28,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
       // A window that was joined before goes on trying.
       throw resolveAttempt > 1 ? RemoteAuthorityResolverError.TemporarilyNotAvailable(error.message) : refused(error.message);
     });
-    const { greeting } = first;
+    const { greeting } = await knowing(named, first);
     const mismatch = differentVersions(version, greeting.version);
     if (mismatch !== undefined) {
       first.pipe.close();
@@ -35,11 +37,31 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
     if (greeting.name !== undefined && !labels.has(named)) labels.set(named, labelled(named, greeting.name));
     if (greeting.missing?.length) tellMissing(greeting.missing);
     const resolved = new ManagedResolvedAuthority(async () => {
-      const { pipe } = first ?? (await keepGreeting(() => connect(named), patience));
+      const { pipe } = first ?? (await knowing(named, await keepGreeting(() => connect(named), patience)));
       first = undefined;
       return messages(pipe);
     }, greeting.token);
     return named.startsWith(ofContainers) ? Object.assign(resolved, { isTrusted: true }) : resolved;
+  }
+
+  /** Never, where another server has taken its place: of that the editor would hear that it cannot reconnect. The window is loaded anew. */
+  async function knowing(named: string, greeted: Greeted): Promise<Greeted> {
+    const { token } = greeted.greeting;
+    const known = tokens.get(named) ?? token;
+    tokens.set(named, known);
+    if (token === known) return greeted;
+    greeted.pipe.close();
+    await loadAnew();
+    return await new Promise(() => {});
+  }
+}
+
+/** By extension/, where that is: what it does now would end with the window. The editor soon asks for the connection again, and so do we. */
+async function loadAnew(): Promise<void> {
+  try {
+    await commands.executeCommand('devenv.loadAnew');
+  } catch {
+    await commands.executeCommand('workbench.action.reloadWindow');
   }
 }
 
