@@ -101,20 +101,13 @@ function windowOn(page: Page): Window {
       const input = page.locator('.quick-input-widget input[type=text]');
       const row = page.locator('.quick-input-widget .monaco-list-row', { hasText: title }).first();
       // A palette shows what made sense when it was opened, and on a busy machine it may begin to show only when one has typed.
-      for (const end = performance.now() + patience; ;) {
+      const open = async (): Promise<void> => {
         await page.keyboard.press('F1');
-        const type = async (): Promise<void> => {
-          await input.fill(`>${title}`, { timeout: 5000 });
-          await row.waitFor({ timeout: 5000 });
-        };
-        const found = await type().then(
-          () => true,
-          () => false,
-        );
-        if (found) return await row.click();
-        if (performance.now() > end) throw new Error(`The palette never had ${title}`);
-        await page.keyboard.press('Escape');
-      }
+        await input.fill(`>${title}`, { timeout: 5000 });
+        await row.waitFor({ timeout: 5000 });
+      };
+      await repeat(open, () => page.keyboard.press('Escape').then(() => false));
+      await row.click();
     },
     async files() {
       return await page.locator('.explorer-folders-view .monaco-list-row .label-name').allTextContents();

@@ -57,6 +57,7 @@ export function offerToReload(state: State): Disposable {
   return state.onDidChange(async () => {
     const { inside, status, failure, work } = state;
     if (!inside || status?.state !== 'running' || failure || work !== undefined) return;
+    if (status.changes.some(({ kind }) => kind !== 'hot')) return; // what that takes loads the window anew
     const wanted = JSON.stringify(status.customizations?.['vscode'] ?? {});
     loaded ??= wanted;
     const before = offered ?? loaded;

@@ -50,11 +50,12 @@ function isNew(record: EnvironmentRecord, env: Options['env']): boolean {
   return (['create', 'start'] as const).some((event) => hooks !== undefined && hooks[event].length > 0 && !record.hooksDone[event]);
 }
 
-function customizationsFor(record: EnvironmentRecord, env: Options['env']): Customizations {
-  return customizationsOf(configOf(record, env)?.customizations ?? {}, record.spec.workdir);
+function customizationsFor(record: EnvironmentRecord, env: Options['env']): Customizations | undefined {
+  const config = configOf(record, env);
+  return config && customizationsOf(config.customizations, record.spec.workdir);
 }
 
-/** Of a file that cannot be read now: nothing, since the window is what its user mends it in. */
+/** undefined: the file cannot be read now. That is no failure, since the window is what its user mends it in. */
 function configOf({ folder, configFile }: EnvironmentRecord, env: Options['env']): Config | undefined {
   try {
     return loadConfig({ cwd: folder, configFile, env });

@@ -65,7 +65,7 @@ test('files of extensions that are not there are told with the greeting', () => 
 test('a server that runs is given what was added since, and what somebody has set meanwhile stays', async () => {
   const [server, home] = [fresh(), mkdtempSync(join(folder, 'home-'))];
   /** A connection that stays until its stdin ends. */
-  const enter = async (customizations: Customizations): Promise<{ leave(): Promise<void> }> => {
+  const enter = async (customizations: Customizations | undefined): Promise<{ leave(): Promise<void> }> => {
     const [node, ...args] = bridgeCommand(process.execPath, { server, customizations, name: 'shop' });
     const child = spawn(node!, args, { env: { HOME: home }, stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = once(child, 'close');
@@ -91,8 +91,11 @@ test('a server that runs is given what was added since, and what somebody has se
   const second = await enter(wanted);
   expect([installed(), settings()]).toEqual([`a.b\nc.d,${later}\n`, { 'x.kept': 'mine', 'x.changed': 2, own: true, 'x.added': 1 }]);
 
+  const unread = await enter(undefined);
+  expect([installed(), settings()]).toEqual([`a.b\nc.d,${later}\n`, { 'x.kept': 'mine', 'x.changed': 2, own: true, 'x.added': 1 }]);
+
   writeFileSync(file, '{ "x.kept": 3 } // with a comment');
   const third = await enter({ ...wanted, settings: {} });
   expect([installed(), readFileSync(file, 'utf8')]).toEqual([`a.b\nc.d,${later}\n`, '{ "x.kept": 3 } // with a comment']);
-  for (const each of [first, second, third]) await each.leave();
+  for (const each of [first, second, unread, third]) await each.leave();
 });

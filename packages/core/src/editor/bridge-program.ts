@@ -4,14 +4,15 @@ import type { Customizations } from './customizations.ts';
 export interface BridgeArguments {
   /** Folder of the server, as the program sees it. */
   readonly server: string;
-  readonly customizations: Customizations;
+  /** undefined: what the server was given stays. */
+  readonly customizations: Customizations | undefined;
   /** Of the environment, for people. */
   readonly name: string;
 }
 
 /** `NODE -e bridgeProgram SERVER CUSTOMIZATIONS NAME`, as a command. */
 export function bridgeCommand(node: string, { server, customizations, name }: BridgeArguments): readonly string[] {
-  return [node, '-e', bridgeProgram, server, JSON.stringify(customizations), name];
+  return [node, '-e', bridgeProgram, server, JSON.stringify(customizations ?? null), name];
 }
 
 /**
@@ -25,7 +26,7 @@ export function bridgeCommand(node: string, { server, customizations, name }: Br
  */
 const bridgeProgram = `
 const fs = require('node:fs'), net = require('node:net'), os = require('node:os'), path = require('node:path');
-const server = process.argv[1], wanted = JSON.parse(process.argv[2]), name = process.argv[3], uid = process.getuid();
+const server = process.argv[1], name = process.argv[3], uid = process.getuid();
 const product = JSON.parse(fs.readFileSync(path.join(server, 'product.json'), 'utf8'));
 const place = '/tmp/devenv-editor-' + uid;
 const key = path.basename(path.dirname(server));
@@ -55,8 +56,9 @@ function home() {
   try { fs.mkdirSync(folder, { recursive: true, mode: 0o700 }); fs.accessSync(folder, fs.constants.W_OK); return folder; } catch { return path.join(place, 'server'); }
 }
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-function givenTo(data) {
-  try { return JSON.parse(fs.readFileSync(path.join(data, 'devenv.json'), 'utf8')); } catch { return { extensions: [], settings: {} }; }
+function given() {
+  const nothing = { extensions: [], settings: {} };
+  try { return { ...nothing, ...JSON.parse(fs.readFileSync(path.join(data, 'devenv.json'), 'utf8')) }; } catch { return nothing; }
 }
 // An extension whose file comes later is given when it is there.
 function toGive() {
@@ -66,18 +68,18 @@ function readSettings(file) {
   try { return JSON.parse(fs.readFileSync(file, 'utf8')); } catch (error) { if (error.code === 'ENOENT') return {}; throw error; }
 }
 // What somebody has set to something else in the meantime stays, and so does a file with comments.
-function configure(data, log) {
-  const file = path.join(data, 'data/Machine/settings.json'), given = givenTo(data).settings;
+function configure(log) {
+  const file = path.join(data, 'data/Machine/settings.json'), old = given().settings;
   try {
     const before = readSettings(file), after = { ...before };
-    for (const name of Object.keys(given)) if (!(name in wanted.settings) && same(before[name], given[name])) delete after[name];
-    for (const name of Object.keys(wanted.settings)) if (!same(wanted.settings[name], given[name])) after[name] = wanted.settings[name];
+    for (const name of Object.keys(old)) if (!(name in wanted.settings) && same(before[name], old[name])) delete after[name];
+    for (const name of Object.keys(wanted.settings)) if (!same(wanted.settings[name], old[name])) after[name] = wanted.settings[name];
     if (same(before, after)) return;
     fs.mkdirSync(path.dirname(file), { recursive: true });
     fs.writeFileSync(file, JSON.stringify(after, undefined, 2) + '\\n');
   } catch (error) { fs.writeSync(log, file + ': ' + error.message + '\\n'); }
 }
-function remember(data, log) {
+function remember(log) {
   try { fs.writeFileSync(path.join(data, 'devenv.json'), JSON.stringify(toGive())); } catch (error) { fs.writeSync(log, error.message + '\\n'); }
 }
 function spawnServer(args, log, env) {
@@ -86,27 +88,27 @@ function spawnServer(args, log, env) {
 }
 const install = (names) => names.flatMap((name) => ['--install-extension', name]);
 // A gallery that does not answer holds nobody up for longer.
-async function give(data) {
-  const log = fs.openSync(at('log'), 'a', 0o600), given = givenTo(data).extensions;
-  configure(data, log);
-  const added = toGive().extensions.filter((name) => !given.includes(name));
+async function give() {
+  const log = fs.openSync(at('log'), 'a', 0o600), old = given().extensions;
+  configure(log);
+  const added = toGive().extensions.filter((name) => !old.includes(name));
   if (added.length > 0) {
     const child = spawnServer(['--server-data-dir', data, ...install(added)], log);
     await Promise.race([wait(20000), new Promise((done) => child.once('exit', done).once('error', done))]);
   }
-  remember(data, log);
+  remember(log);
 }
 // Who says nothing of a language would be given one by the editor that few images have; this one is there where its files are.
 function language() {
   const said = ['LC_ALL', 'LC_CTYPE', 'LANG'].some((name) => process.env[name]);
   return !said && ['C.utf8', 'C.UTF-8'].some((name) => fs.existsSync('/usr/lib/locale/' + name)) ? { LANG: 'C.UTF-8' } : {};
 }
-async function start(data) {
+async function start() {
   for (const name of ['sock', 'token']) fs.rmSync(at(name), { force: true });
   fs.writeFileSync(at('token'), require('node:crypto').randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' });
   const log = fs.openSync(at('log'), 'w', 0o600), names = toGive().extensions;
-  configure(data, log);
-  remember(data, log);
+  configure(log);
+  remember(log);
   const args = ['--socket-path', at('sock'), '--connection-token-file', at('token'), '--accept-server-license-terms',
     '--telemetry-level', 'off', '--server-data-dir', data, ...install(names), ...(names.length > 0 ? ['--start-server'] : [])];
   const child = spawnServer(args, log, language());
@@ -118,18 +120,19 @@ async function start(data) {
   }
 }
 async function reach() {
-  for (const data = home(); ; await wait(30)) {
-    const socket = same(givenTo(data), toGive()) && (await connect());
+  for (;; await wait(30)) {
+    const socket = same(given(), toGive()) && (await connect());
     if (socket) return socket;
     const lock = await claim();
     if (!lock) continue;
     let own = await connect();
-    if (own) await give(data); else own = await start(data);
+    if (own) await give(); else own = await start();
     lock.close();
     return own;
   }
 }
 prepare();
+const data = home(), wanted = JSON.parse(process.argv[2]) ?? given();
 reach().then((socket) => {
   const { commit, version } = product;
   const missing = wanted.extensions.filter((file) => file.endsWith('.vsix') && !fs.existsSync(file));

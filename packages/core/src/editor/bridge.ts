@@ -12,8 +12,8 @@ export interface BridgeOptions {
   readonly directory: string;
   /** Folder in it whose server the editor speaks to. */
   readonly key: string;
-  /** For a server that is started now. */
-  readonly customizations: Customizations;
+  /** undefined: what the server was given stays. */
+  readonly customizations: Customizations | undefined;
   /** Of the environment. */
   readonly name: string;
   readonly signal: AbortSignal;
