@@ -153,16 +153,21 @@ test('an environment that ends while a window is in it is offered to be started;
   await rig.ok(['exec', 'test', '-s', '/opt/started'], { cwd });
 });
 
-test('one that is started again from elsewhere takes all its windows along', async () => {
+test('one that is started again from elsewhere takes all its windows along, and what was written meanwhile', async () => {
+  await shop.openFile('read.md');
   const other = await browser.open(shop.page.url());
   await other.ready();
-  const loaded = Promise.all([shop.loaded(), other.loaded()]);
   await rig.ok(['stop'], { cwd });
+  const loaded = Promise.all([shop.loaded(), other.loaded()]);
+  await shop.page.locator('.editor-instance .view-lines').first().click();
+  await shop.page.keyboard.type('written ');
   await rig.ok(['up'], { cwd, env: editorEnvironment });
   await loaded;
   for (const window of [other, shop]) await window.ready();
   await other.page.close();
   await shop.statusBar(/devenv: running/);
+  await expect.poll(() => shop.save(join(cwd, 'read.md')), { timeout: patience }).toContain('written ');
+  writeFileSync(join(cwd, 'read.md'), '# Shop\n');
 });
 
 test('Reopen Locally leads back, and the environment goes on; terminals find devenv, and its profile is a shell in the environment', async () => {
