@@ -16,6 +16,12 @@ beforeAll(async () => {
 });
 afterAll(() => rig[Symbol.asyncDispose]());
 
+/** What its command is to have written, when it has come to that. */
+const written = (word: string): [string, string] => [
+  `for i in $(seq 100); do grep -qsx ${word} /tmp/said && break; sleep 0.1; done; cat /tmp/said`,
+  `${word}\n`,
+];
+
 /** Workspaces that run the image's command. */
 const running: readonly Row[] = [
   {
@@ -23,28 +29,28 @@ const running: readonly Row[] = [
     set: { command: 'echo two > /tmp/said; exec sleep 1000' },
     kind: 'restart',
     says: /command: .*two/,
-    inside: ['sleep 0.2; cat /tmp/said', 'two\n'],
+    inside: written('two'),
   },
   {
     of: ['entrypoint'],
     set: { entrypoint: ['env', 'VIA=entrypoint'], command: ['sh', '-c', 'echo $VIA > /tmp/said; exec sleep 1000'] },
     kind: 'restart',
     says: /command: .*VIA=entrypoint/,
-    inside: ['sleep 0.2; cat /tmp/said', 'entrypoint\n'],
+    inside: written('entrypoint'),
   },
   {
     of: ['env'], // a command that runs has the old ones
     set: { env: { VIA2: 'env' }, entrypoint: null, command: 'echo $VIA2 > /tmp/said; exec sleep 1000' },
     kind: 'restart',
     says: /env: VIA2 added/,
-    inside: ['sleep 0.2; cat /tmp/said', 'env\n'],
+    inside: written('env'),
   },
   {
     of: ['env'],
     set: { env: { VIA2: 'other' } },
     kind: 'restart',
     says: /env: VIA2 changed/,
-    inside: ['sleep 0.2; cat /tmp/said', 'other\n'],
+    inside: written('other'),
   },
   {
     of: ['healthcheck.test'],
@@ -209,7 +215,7 @@ async function heard(number: number): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect(number, '127.0.0.1');
-    socket.setTimeout(3000, () => socket.destroy());
+    socket.setTimeout(20_000, () => socket.destroy());
     socket.on('data', (chunk) => (text += chunk.toString()));
     socket.on('error', () => {});
     socket.on('close', () => resolve(text));

@@ -43,9 +43,9 @@ test('gc names environments whose folder is gone, and removes them with their vo
 
 test('gc takes nothing from a build under way, which goes on, and one that is killed leaves a whole store', async () => {
   await using own = await makeRig();
-  const cwd = own.project({ 'devenv.json': steps('echo first > /first', 'sleep 3; cat /first > /second') });
+  const cwd = own.project({ 'devenv.json': steps('echo first > /first', 'sleep 5.25; cat /first > /second') });
   const building = own.ok(['build'], { cwd });
-  await delay(1500);
+  await expect.poll(() => traces('sleep 5.25').length, { timeout: 60_000 }).toBeGreaterThan(0);
   const collecting = own.ok(['gc', '--json'], { cwd });
   await building;
   expect((await collecting).stderr).toMatch(/Waiting until devenv build \(process \d+\)/);
