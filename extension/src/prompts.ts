@@ -51,19 +51,23 @@ export function offerToRebuild(state: State): Disposable {
 }
 
 /** Offers to load a window that is inside anew when other extensions or settings are asked for than it has begun with: they come with that. */
-export function offerToReload(state: State): Disposable {
+export function offerToReload(state: State, memory: Memento): Disposable {
   let loaded: string | undefined;
   let offered: string | undefined;
   return state.onDidChange(async () => {
-    const { inside, status, failure, work } = state;
-    if (!inside || status?.state !== 'running' || failure || work !== undefined) return;
-    if (status.changes.some(({ kind }) => kind !== 'hot')) return; // what that takes loads the window anew
+    const { place, status, failure, work } = state;
+    const key = `customizations:${place?.environmentId}`;
+    if (!place?.environmentId || work !== undefined) return;
+    // A window that begins while the file cannot be read has what the one before had.
+    if (failure) loaded ??= memory.get<string>(key);
+    if (failure || status?.state !== 'running') return;
     const wanted = JSON.stringify(status.customizations?.['vscode'] ?? {});
-    loaded ??= wanted;
-    const before = offered ?? loaded;
+    if (loaded === undefined) await memory.update(key, (loaded = wanted));
+    // What a rebuild or a restart takes loads the window anew.
+    if (status.changes.some(({ kind }) => kind !== 'hot') || wanted === (offered ?? loaded)) return;
     offered = wanted;
-    if (wanted === before || wanted === loaded) return;
-    if ((await window.showInformationMessage(reloadText, 'Reload Window', 'Later')) === 'Reload Window')
-      await commands.executeCommand('workbench.action.reloadWindow');
+    if (wanted === loaded) return;
+    const chosen = await window.showInformationMessage(reloadText, 'Reload Window', 'Later');
+    if (chosen === 'Reload Window') await commands.executeCommand('devenv.loadAnew');
   });
 }

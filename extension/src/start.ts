@@ -55,7 +55,7 @@ function startTrusted(context: ExtensionContext, launch: Launch, program: () => 
     offerToReopen(state, context.globalState),
     offerToRebuild(state),
     offerToStart(state),
-    offerToReload(state),
+    offerToReload(state, context.globalState),
     ...watchInputs(devenv, state),
     ...offerPorts({ devenv, state, work, memory: context.globalState }),
     // In a window of ours this runs while the editor still joins the machine, before it knows of folders.

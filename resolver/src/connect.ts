@@ -18,8 +18,8 @@ export interface Greeting {
   readonly token: string;
   /** Of the environment. */
   readonly name?: string;
-  /** Files of extensions that devenv.json names and that are not inside. */
-  readonly missing?: readonly string[];
+  /** Sentences: what devenv.json asks for and the server was not given. */
+  readonly problems?: readonly string[];
 }
 
 export interface Greeted {

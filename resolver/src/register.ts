@@ -1,5 +1,5 @@
 import { commands, EventEmitter, ManagedResolvedAuthority, RemoteAuthorityResolverError, version, window, workspace } from 'vscode';
-import type { Disposable, ExtensionContext, ManagedMessagePassing, ResolverResult } from 'vscode';
+import type { Disposable, ExtensionContext, ManagedMessagePassing, Memento, ResolverResult } from 'vscode';
 import { greet, keepGreeting, type Connect, type Greeted, type Pipe } from './connect.ts';
 import { differentVersions } from './different-versions.ts';
 import { plainReason } from './plain-reason.ts';
@@ -18,6 +18,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
   const labels = new Map<string, Disposable>();
   /** Of the server that the window of an authority has begun with. */
   const tokens = new Map<string, string>();
+  let may: Promise<boolean> | undefined;
   context.subscriptions.push({ dispose: () => labels.forEach((label) => label.dispose()) });
   for (const prefix of prefixes) context.subscriptions.push(workspace.registerRemoteAuthorityResolver(prefix, { resolve }));
 
@@ -35,7 +36,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
       throw refused(mismatch);
     }
     if (greeting.name !== undefined && !labels.has(named)) labels.set(named, labelled(named, greeting.name));
-    if (greeting.missing?.length) tellMissing(greeting.missing);
+    for (const problem of greeting.problems ?? []) void window.showWarningMessage(problem); // else they are in the server's log only
     const resolved = new ManagedResolvedAuthority(async () => {
       const { pipe } = first ?? (await knowing(named, await keepGreeting(() => connect(named), patience)));
       first = undefined;
@@ -51,30 +52,41 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
     tokens.set(named, known);
     if (token === known) return greeted;
     greeted.pipe.close();
-    await loadAnew();
+    if (await (may ??= mayLoadAnew(context.globalState))) await loadAnew();
     return await new Promise(() => {});
   }
 }
 
+/** Whether windows were not loaded anew so often by now that servers which end again and again would take them along without end. */
+async function mayLoadAnew(memory: Memento): Promise<boolean> {
+  const key = 'loadedAnew';
+  const recent = memory.get<readonly number[]>(key, []).filter((time) => time > Date.now() - 120_000);
+  if (recent.length >= 5) {
+    const text =
+      "The editor's server in the environment has ended several times. Is there enough memory for it (limits.memory of devenv.json)?";
+    void window.showErrorMessage(text, 'Reload Window').then((chosen) => chosen && reload());
+    return false;
+  }
+  await memory.update(key, [...recent, Date.now()]);
+  return true;
+}
+
 /** By extension/, where that is: what it does now would end with the window. The editor soon asks for the connection again, and so do we. */
 async function loadAnew(): Promise<void> {
-  try {
-    await commands.executeCommand('devenv.loadAnew');
-  } catch {
-    await commands.executeCommand('workbench.action.reloadWindow');
-  }
+  // It may be in an extension host that has ended with the server, and never answer.
+  const late = new Promise((_resolve, reject) => setTimeout(() => reject(new Error('no answer')), 10_000));
+  await Promise.race([commands.executeCommand('devenv.loadAnew'), late]).catch(reload);
+}
+
+async function reload(): Promise<void> {
+  await commands.executeCommand('workbench.action.reloadWindow');
 }
 
 /** Told by us: the editor would say that an unexpected error needs a reload. */
 function refused(reason: string): Error {
   const text = `This window cannot be joined to its environment: ${plainReason(reason)}`;
-  void window.showErrorMessage(text, 'Try Again').then((chosen) => chosen && commands.executeCommand('workbench.action.reloadWindow'));
+  void window.showErrorMessage(text, 'Try Again').then((chosen) => chosen && reload());
   return RemoteAuthorityResolverError.NotAvailable(reason, true);
-}
-
-/** The server says so in its log only. */
-function tellMissing(files: readonly string[]): void {
-  void window.showWarningMessage(`Extensions that devenv.json names are not in the environment: ${files.join(', ')}`);
 }
 
 /** Titles and the status bar say which environment it is, and not only that it is one, as package.json does. */

@@ -40,7 +40,9 @@ const fakeServer = `
 const { LANG, LC_CTYPE } = process.env, fs = require('node:fs'), args = process.argv;
 const named = args.filter((_, index) => args[index - 1] === '--install-extension');
 if (named.length > 0) fs.appendFileSync(__dirname + '/../installed', named.join() + '\\n');
-if (!args.includes('--socket-path')) process.exit(0);
+const broken = named.filter((name) => name.includes('broken'));
+if (broken.length > 0) console.error('Failed Installing Extensions: ' + broken.join(', '));
+if (!args.includes('--socket-path')) process.exit(broken.length);
 fs.writeFileSync(__dirname + '/../language', [LANG, LC_CTYPE].join());
 const server = require('node:net').createServer((socket) => socket.resume().on('close', () => server.close()));
 server.listen(args[args.indexOf('--socket-path') + 1]);
@@ -57,45 +59,111 @@ test.skipIf(!['C.utf8', 'C.UTF-8'].some((name) => existsSync(`/usr/lib/locale/${
 
 test('files of extensions that are not there are told with the greeting', () => {
   const { greeting } = started({}, ['a.b', '/nowhere/a.vsix', join(folder, 'b.vsix')]);
-  expect(greeting).toMatchObject({ name: 'shop', missing: ['/nowhere/a.vsix', join(folder, 'b.vsix')] });
+  const problems = [`Extensions that devenv.json names are not in the environment: /nowhere/a.vsix, ${join(folder, 'b.vsix')}`];
+  expect(greeting).toMatchObject({ name: 'shop', problems });
   writeFileSync(join(folder, 'b.vsix'), '');
-  expect(started({}, [join(folder, 'b.vsix')]).greeting).toMatchObject({ missing: [] });
+  expect(started({}, [join(folder, 'b.vsix')]).greeting).toMatchObject({ problems: [] });
 });
 
-test('a server that runs is given what was added since, and what somebody has set meanwhile stays', async () => {
-  const [server, home] = [fresh(), mkdtempSync(join(folder, 'home-'))];
-  /** A connection that stays until its stdin ends. */
-  const enter = async (customizations: Customizations | undefined): Promise<{ leave(): Promise<void> }> => {
-    const [node, ...args] = bridgeCommand(process.execPath, { server, customizations, name: 'shop' });
-    const child = spawn(node!, args, { env: { HOME: home }, stdio: ['pipe', 'pipe', 'inherit'] });
-    const ended = once(child, 'close');
-    await once(child.stdout, 'data');
-    return {
-      async leave() {
-        child.stdin.end();
-        await ended;
-      },
-    };
-  };
-  const installed = (): string => readFileSync(join(server, 'installed'), 'utf8');
+/** One server, and what it and its settings have become. Connections to it stay until it is disposed of. */
+function oneServer(home: string = mkdtempSync(join(folder, 'home-'))) {
+  const server = fresh();
   const file = join(home, '.devenv-server/data/Machine/settings.json');
-  const settings = (): unknown => JSON.parse(readFileSync(file, 'utf8'));
-  const later = join(home, 'later.vsix');
+  const leaving: (() => Promise<unknown>)[] = [];
+  return {
+    home,
+    file,
+    given: `/tmp/devenv-editor-${process.getuid!()}/${servers.at(-1)}.given`,
+    installed: () => readFileSync(join(server, 'installed'), 'utf8').trimEnd().split('\n'),
+    settings: () => JSON.parse(readFileSync(file, 'utf8')) as unknown,
+    async enter(customizations: Customizations | undefined): Promise<readonly string[]> {
+      const [node, ...args] = bridgeCommand(process.execPath, { server, customizations, name: 'shop' });
+      const child = spawn(node!, args, { env: { HOME: home }, stdio: ['pipe', 'pipe', 'inherit'] });
+      const ended = once(child, 'close');
+      const [line] = (await once(child.stdout, 'data')) as [Buffer];
+      leaving.push(() => {
+        child.stdin.end();
+        return ended;
+      });
+      return (JSON.parse(line.toString()) as { problems: readonly string[] }).problems;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const leave of leaving) await leave();
+    },
+  };
+}
 
-  const first = await enter({ extensions: ['a.b', later], settings: { 'x.kept': 1, 'x.changed': 1, 'x.removed': 1 } });
-  expect([installed(), settings()]).toEqual(['a.b\n', { 'x.kept': 1, 'x.changed': 1, 'x.removed': 1 }]);
+test('a server that runs is given what was added since; what somebody has set stays until something new is asked for', async () => {
+  await using one = oneServer();
+  const later = join(one.home, 'later.vsix');
+  await one.enter({ extensions: ['a.b', later], settings: { 'x.kept': 1, 'x.changed': 1, 'x.removed': 1 } });
+  expect([one.installed(), one.settings()]).toEqual([['a.b'], { 'x.kept': 1, 'x.changed': 1, 'x.removed': 1 }]);
 
   writeFileSync(later, '');
-  writeFileSync(file, JSON.stringify({ 'x.kept': 'mine', 'x.changed': 1, 'x.removed': 1, own: true }));
+  writeFileSync(one.file, JSON.stringify({ 'x.kept': 'mine', 'x.changed': 1, 'x.removed': 1, own: true }));
   const wanted = { extensions: ['a.b', 'c.d', later], settings: { 'x.kept': 1, 'x.changed': 2, 'x.added': 1 } };
-  const second = await enter(wanted);
-  expect([installed(), settings()]).toEqual([`a.b\nc.d,${later}\n`, { 'x.kept': 'mine', 'x.changed': 2, own: true, 'x.added': 1 }]);
+  expect(await one.enter(wanted)).toEqual([]);
+  const now = { 'x.kept': 'mine', 'x.changed': 2, own: true, 'x.added': 1 };
+  expect([one.installed(), one.settings()]).toEqual([['a.b', `c.d,${later}`], now]);
 
-  const unread = await enter(undefined);
-  expect([installed(), settings()]).toEqual([`a.b\nc.d,${later}\n`, { 'x.kept': 'mine', 'x.changed': 2, own: true, 'x.added': 1 }]);
+  await one.enter(undefined); // devenv.json cannot be read
+  expect([one.installed().length, one.settings()]).toEqual([2, now]);
 
-  writeFileSync(file, '{ "x.kept": 3 } // with a comment');
-  const third = await enter({ ...wanted, settings: {} });
-  expect([installed(), readFileSync(file, 'utf8')]).toEqual([`a.b\nc.d,${later}\n`, '{ "x.kept": 3 } // with a comment']);
-  for (const each of [first, second, unread, third]) await each.leave();
+  writeFileSync(later, 'another build');
+  await one.enter(wanted);
+  expect(one.installed().slice(2)).toEqual([later]);
 });
+
+test('containers that have one home take nothing from each other', async () => {
+  await using one = oneServer();
+  await using other = oneServer(one.home);
+  const [ofOne, ofOther] = [
+    { extensions: ['a.b'], settings: { 'x.a': 1, 'x.both': 1 } },
+    { extensions: [], settings: { 'x.b': 1, 'x.both': 2 } },
+  ];
+  for (let time = 0; time < 2; time++) {
+    await one.enter(ofOne);
+    await other.enter(ofOther);
+  }
+  expect([one.installed(), one.settings()]).toEqual([['a.b'], { 'x.a': 1, 'x.both': 2, 'x.b': 1 }]);
+});
+
+test.each(['{ "x.own": 3 } // with a comment', '[1]', '"abc"'])(
+  'settings that cannot be read (%s) are left alone and told, until they can',
+  async (text) => {
+    await using one = oneServer();
+    await one.enter({ extensions: [], settings: { 'x.a': 1 } });
+    writeFileSync(one.file, text);
+    expect(await one.enter({ extensions: [], settings: { 'x.a': 2 } })).toEqual([expect.stringContaining(one.file)]);
+    expect(readFileSync(one.file, 'utf8')).toBe(text);
+    writeFileSync(one.file, '{ "x.own": 3 }');
+    expect(await one.enter({ extensions: [], settings: { 'x.a': 2 } })).toEqual([]);
+    expect(one.settings()).toEqual({ 'x.own': 3, 'x.a': 2 });
+  },
+);
+
+test('an extension that fails is told, and tried again when its file is another one', async () => {
+  await using one = oneServer();
+  await one.enter({ extensions: [], settings: {} });
+  const broken = join(one.home, 'broken.vsix');
+  writeFileSync(broken, '');
+  const wanted = { extensions: ['a.b', broken], settings: {} };
+  expect(await one.enter(wanted)).toEqual([`Extensions that devenv.json names are not in the environment: ${broken}`]);
+  expect(await one.enter(wanted)).toEqual([]);
+  writeFileSync(broken, 'mended');
+  await one.enter(wanted);
+  expect(one.installed()).toEqual([`a.b,${broken}`, broken]);
+});
+
+test.each(['null', '[]', '{"extensions":null,"settings":[]}', '{"extensions":[1]}', '{'])(
+  'what is remembered may be anything: %s',
+  async (text) => {
+    await using one = oneServer();
+    await one.enter({ extensions: ['a.b'], settings: { 'x.a': 1 } });
+    writeFileSync(one.given, text);
+    await one.enter({ extensions: ['a.b', 'c.d'], settings: { 'x.a': 1, 'x.b': 1 } });
+    expect(one.settings()).toEqual({ 'x.a': 1, 'x.b': 1 });
+    writeFileSync(one.given, text);
+    await one.enter(undefined);
+  },
+);

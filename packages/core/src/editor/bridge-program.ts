@@ -21,8 +21,8 @@ export function bridgeCommand(node: string, { server, customizations, name }: Br
  * descriptors and the server's socket. Node's own modules only; the server outlives it and ends with the container.
  *
  * Socket and token are in a folder of /tmp that is the user's alone: a home may be a volume that several containers have. Who may
- * start the server is whoever listens at an abstract socket (unix(7)), which cannot outlive its owner. What the server was given is
- * remembered where that is.
+ * start the server is whoever listens at an abstract socket (unix(7)), which cannot outlive its owner. What this container's server was
+ * given is remembered there, too.
  */
 const bridgeProgram = `
 const fs = require('node:fs'), net = require('node:net'), os = require('node:os'), path = require('node:path');
@@ -56,47 +56,68 @@ function home() {
   try { fs.mkdirSync(folder, { recursive: true, mode: 0o700 }); fs.accessSync(folder, fs.constants.W_OK); return folder; } catch { return path.join(place, 'server'); }
 }
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 function given() {
-  const nothing = { extensions: [], settings: {} };
-  try { return { ...nothing, ...JSON.parse(fs.readFileSync(path.join(data, 'devenv.json'), 'utf8')) }; } catch { return nothing; }
+  let read;
+  try { read = JSON.parse(fs.readFileSync(at('given'), 'utf8')); } catch {}
+  const { extensions, settings } = isObject(read) ? read : {};
+  return { extensions: isObject(extensions) ? extensions : {}, settings: isObject(settings) ? settings : {} };
 }
-// An extension whose file comes later is given when it is there.
+// Which state of its file an extension comes from; undefined: that is not there, and may come later.
+function stateOf(name) {
+  if (!name.endsWith('.vsix')) return '';
+  try { const { mtimeMs, size } = fs.statSync(name); return mtimeMs + '-' + size; } catch { return undefined; }
+}
 function toGive() {
-  return { ...wanted, extensions: wanted.extensions.filter((name) => !name.endsWith('.vsix') || fs.existsSync(name)) };
+  const states = wanted.extensions.map((name) => [name, stateOf(name)]);
+  return { extensions: Object.fromEntries(states.filter(([, state]) => state !== undefined)), settings: wanted.settings };
+}
+function remember(extensions, settings) {
+  fs.writeFileSync(at('given'), JSON.stringify({ extensions, settings }), { mode: 0o600 });
 }
 function readSettings(file) {
-  try { return JSON.parse(fs.readFileSync(file, 'utf8')); } catch (error) { if (error.code === 'ENOENT') return {}; throw error; }
+  const text = fs.readFileSync(file, 'utf8').trim();
+  const settings = text === '' ? {} : JSON.parse(text);
+  if (!isObject(settings)) throw new Error('it is no object');
+  return settings;
 }
-// What somebody has set to something else in the meantime stays, and so does a file with comments.
-function configure(log) {
-  const file = path.join(data, 'data/Machine/settings.json'), old = given().settings;
+// Returns what was given, now or before. What somebody else has set stays while devenv.json asks for nothing new there.
+function configure() {
+  const file = path.join(data, 'data/Machine/settings.json'), there = fs.existsSync(file), old = there ? given().settings : {};
   try {
-    const before = readSettings(file), after = { ...before };
+    const before = there ? readSettings(file) : {}, after = { ...before };
     for (const name of Object.keys(old)) if (!(name in wanted.settings) && same(before[name], old[name])) delete after[name];
     for (const name of Object.keys(wanted.settings)) if (!same(wanted.settings[name], old[name])) after[name] = wanted.settings[name];
-    if (same(before, after)) return;
-    fs.mkdirSync(path.dirname(file), { recursive: true });
-    fs.writeFileSync(file, JSON.stringify(after, undefined, 2) + '\\n');
-  } catch (error) { fs.writeSync(log, file + ': ' + error.message + '\\n'); }
-}
-function remember(log) {
-  try { fs.writeFileSync(path.join(data, 'devenv.json'), JSON.stringify(toGive())); } catch (error) { fs.writeSync(log, error.message + '\\n'); }
+    if (!same(before, after)) {
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      fs.writeFileSync(file, JSON.stringify(after, undefined, 2) + '\\n');
+    }
+    return wanted.settings;
+  } catch (error) {
+    problems.push('Settings of devenv.json are not in the environment: ' + file + ' is left as it is, since it has comments or cannot be read (' + error.message + ')');
+    return old;
+  }
 }
 function spawnServer(args, log, env) {
   const options = { detached: true, stdio: ['ignore', log, log], cwd: '/', env: { ...process.env, ...env } };
   return require('node:child_process').spawn(process.execPath, [path.join(server, 'out/server-main.js'), ...args], options);
 }
 const install = (names) => names.flatMap((name) => ['--install-extension', name]);
-// A gallery that does not answer holds nobody up for longer.
+// Returns those that failed. A gallery that does not answer holds nobody up for longer.
+async function add(names) {
+  const log = fs.openSync(at('log'), 'a', 0o600), before = fs.fstatSync(log).size;
+  const child = spawnServer(['--server-data-dir', data, ...install(names)], log);
+  const code = await Promise.race([wait(20000), new Promise((done) => child.once('exit', done).once('error', done))]);
+  if (code === undefined || code === 0) return [];
+  const said = /^Failed Installing Extensions: (.*)$/m.exec(fs.readFileSync(at('log')).subarray(before).toString());
+  return said ? said[1].split(', ') : names;
+}
+// What failed is not tried again at each connection, but when its file has changed and when a server starts.
 async function give() {
-  const log = fs.openSync(at('log'), 'a', 0o600), old = given().extensions;
-  configure(log);
-  const added = toGive().extensions.filter((name) => !old.includes(name));
-  if (added.length > 0) {
-    const child = spawnServer(['--server-data-dir', data, ...install(added)], log);
-    await Promise.race([wait(20000), new Promise((done) => child.once('exit', done).once('error', done))]);
-  }
-  remember(log);
+  const old = given().extensions, { extensions } = toGive(), settings = configure();
+  const added = Object.keys(extensions).filter((name) => old[name] !== extensions[name]);
+  if (added.length > 0) absent.push(...(await add(added)));
+  remember(extensions, settings);
 }
 // Who says nothing of a language would be given one by the editor that few images have; this one is there where its files are.
 function language() {
@@ -106,9 +127,8 @@ function language() {
 async function start() {
   for (const name of ['sock', 'token']) fs.rmSync(at(name), { force: true });
   fs.writeFileSync(at('token'), require('node:crypto').randomBytes(32).toString('hex'), { mode: 0o600, flag: 'wx' });
-  const log = fs.openSync(at('log'), 'w', 0o600), names = toGive().extensions;
-  configure(log);
-  remember(log);
+  const log = fs.openSync(at('log'), 'w', 0o600), { extensions } = toGive(), names = Object.keys(extensions);
+  remember(extensions, configure());
   const args = ['--socket-path', at('sock'), '--connection-token-file', at('token'), '--accept-server-license-terms',
     '--telemetry-level', 'off', '--server-data-dir', data, ...install(names), ...(names.length > 0 ? ['--start-server'] : [])];
   const child = spawnServer(args, log, language());
@@ -132,11 +152,13 @@ async function reach() {
   }
 }
 prepare();
-const data = home(), wanted = JSON.parse(process.argv[2]) ?? given();
+const data = home(), problems = [], absent = [], before = given();
+const wanted = JSON.parse(process.argv[2]) ?? { ...before, extensions: Object.keys(before.extensions) };
 reach().then((socket) => {
   const { commit, version } = product;
-  const missing = wanted.extensions.filter((file) => file.endsWith('.vsix') && !fs.existsSync(file));
-  process.stdout.write(JSON.stringify({ schema: 1, version, commit, name, token: fs.readFileSync(at('token'), 'utf8'), missing }) + '\\n');
+  absent.push(...wanted.extensions.filter((name) => stateOf(name) === undefined));
+  if (absent.length > 0) problems.push('Extensions that devenv.json names are not in the environment: ' + absent.join(', '));
+  process.stdout.write(JSON.stringify({ schema: 1, version, commit, name, token: fs.readFileSync(at('token'), 'utf8'), problems }) + '\\n');
   process.stdin.pipe(socket).pipe(process.stdout);
   process.stdin.on('end', () => socket.end(() => process.exit(0)));
   socket.on('error', () => {}).on('close', () => process.exit(0));

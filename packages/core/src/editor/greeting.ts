@@ -8,8 +8,8 @@ export interface Greeting {
   readonly token: string;
   /** Of the environment; this machine has none. */
   readonly name?: string;
-  /** Files of extensions that were asked for and are not inside. */
-  readonly missing?: readonly string[];
+  /** Sentences: what devenv.json asks for and the server was not given. */
+  readonly problems?: readonly string[];
 }
 
 /** Reads no more than the line. @throws Error when it ends before */
