@@ -161,6 +161,7 @@ test('one that is started again from elsewhere takes all its windows along, and 
   const loaded = Promise.all([shop.loaded(), other.loaded()]);
   await shop.page.locator('.editor-instance .view-lines').first().click();
   await shop.page.keyboard.type('written ');
+  await shop.page.waitForTimeout(5000); // VS Code keeps what is not saved a second or two after it was typed
   await rig.ok(['up'], { cwd, env: editorEnvironment });
   await loaded;
   for (const window of [other, shop]) await window.ready();
