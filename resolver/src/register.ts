@@ -18,7 +18,8 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
   const labels = new Map<string, Disposable>();
   /** Of the server that the window of an authority has begun with. */
   const tokens = new Map<string, string>();
-  let may: Promise<boolean> | undefined;
+  /** Decided once for each load of the window. */
+  let loadsAnew: Promise<boolean> | undefined;
   context.subscriptions.push({ dispose: () => labels.forEach((label) => label.dispose()) });
   for (const prefix of prefixes) context.subscriptions.push(workspace.registerRemoteAuthorityResolver(prefix, { resolve }));
 
@@ -29,7 +30,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
       // A window that was joined before goes on trying.
       throw resolveAttempt > 1 ? RemoteAuthorityResolverError.TemporarilyNotAvailable(error.message) : refused(error.message);
     });
-    const { greeting } = await knowing(named, first);
+    const { greeting } = await fromSameServer(named, first);
     const mismatch = differentVersions(version, greeting.version);
     if (mismatch !== undefined) {
       first.pipe.close();
@@ -38,7 +39,7 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
     if (greeting.name !== undefined && !labels.has(named)) labels.set(named, labelled(named, greeting.name));
     for (const problem of greeting.problems ?? []) void window.showWarningMessage(problem); // else they are in the server's log only
     const resolved = new ManagedResolvedAuthority(async () => {
-      const { pipe } = first ?? (await knowing(named, await keepGreeting(() => connect(named), patience)));
+      const { pipe } = first ?? (await fromSameServer(named, await keepGreeting(() => connect(named), patience)));
       first = undefined;
       return messages(pipe);
     }, greeting.token);
@@ -46,13 +47,13 @@ export function register(context: ExtensionContext, connect: Connect, prefixes: 
   }
 
   /** Never, where another server has taken its place: of that the editor would hear that it cannot reconnect. The window is loaded anew. */
-  async function knowing(named: string, greeted: Greeted): Promise<Greeted> {
+  async function fromSameServer(named: string, greeted: Greeted): Promise<Greeted> {
     const { token } = greeted.greeting;
     const known = tokens.get(named) ?? token;
     tokens.set(named, known);
     if (token === known) return greeted;
     greeted.pipe.close();
-    if (await (may ??= mayLoadAnew(context.globalState))) await loadAnew();
+    if (await (loadsAnew ??= mayLoadAnew(context.globalState))) await loadAnew();
     return await new Promise(() => {});
   }
 }
